@@ -1,0 +1,1 @@
+"""The words and the arithmetic of Tercet: pure, and the only package outsiders import."""

@@ -1,0 +1,36 @@
+"""What was decided, and why, before any model is called."""
+
+from dataclasses import dataclass
+
+from tercet.catalog import CompositionName, Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """A role taken by a model, with who stands in when that model fails."""
+
+    role: Role
+    tier: str
+    """The tier whose proxy makes the call."""
+    model: str
+    alternates: tuple[str, ...] = ()
+    """Models of the same tier asked, in order, when `model` fails before its first content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The decision: who answers, in what composition, by when. Complete before the first call."""
+
+    name: str
+    """`tier1`, `tier2`, `tier3`, `local`, or the model's name when one model was asked for."""
+    composition: CompositionName
+    seats: tuple[Seat, ...]
+    """The answering seat first; the members of a consensus in order of preference."""
+    max_rounds: int = 1
+    """Most rounds a consensus may play."""
+    stops_on_agreement: bool = True
+    degraded: tuple[str, ...] = ()
+    """Voices known to be missing when the route was decided, as `role:reason`."""
+    reason: str
+    deadline_at: float
+    """Unix seconds."""

@@ -1,0 +1,78 @@
+"""What a caller asks (`Task`) and how the classifier sees it (`Profile`)."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Speaker = Literal["system", "user", "assistant"]
+
+TaskKind = Literal[
+    "architecture",
+    "security",
+    "implementation",
+    "bug_fix",
+    "code_review",
+    "routine_code",
+    "question",
+    "transformation",
+    "lookup",
+]
+"""What the work is. `transformation` rewrites given text (format, translate, summarise);
+`lookup` answers from given text; `routine_code` is a mechanical edit with one right outcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation."""
+
+    speaker: Speaker
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What the caller says about the task; `None` leaves the judgement to the classifier."""
+
+    tier: str | None = None
+    """A tier's name: the route is pinned to it."""
+    kind: TaskKind | None = None
+    requires_design: bool | None = None
+    is_critical: bool | None = None
+    requires_implementation: bool | None = None
+    is_routine: bool | None = None
+    strict: bool = False
+    """Seat every voice and play every round, also where the route would save them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a caller asks. It always has at least one message, and the last is not empty."""
+
+    id: str
+    """Made by the gateway, never taken from the client; also the receipt's id."""
+    key_id: str
+    """Public id of the API key that asked; never the key itself."""
+    model: str
+    """What the caller named: `auto`, a tier, or a model of the catalog."""
+    messages: tuple[Message, ...]
+    max_output_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    hints: Hints = field(default_factory=Hints)
+    deadline_at: float
+    """Unix seconds after which nobody waits for the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The classifier's view of a task."""
+
+    kind: TaskKind
+    requires_design: bool
+    is_critical: bool
+    requires_implementation: bool
+    is_routine: bool
+    size_tokens: int
+    """Estimated tokens of the whole conversation, at four UTF-8 bytes a token."""
+    confidence: float
+    """From 0 to 1: how far the evidence for `kind` is ahead of the next best."""
+    reasons: tuple[str, ...]
+    """The evidence in words, strongest first."""

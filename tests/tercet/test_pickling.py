@@ -1,0 +1,243 @@
+"""Ray sends these values between processes by pickling them."""
+
+import inspect
+import pickle
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import FrozenInstanceError, fields, is_dataclass
+from datetime import date
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import tercet
+from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step, completions
+from tercet.call import Call, Completion, Delta, Failure, Prompt
+from tercet.catalog import Catalog, Model, Tier, TierSeat
+from tercet.config import Config, PriceRow, Settings
+from tercet.errors import ConfigError
+from tercet.ledger import RequestClosed, RequestOpened, Reservation, Settlement
+from tercet.route import Route, Seat
+from tercet.rules import Fleet, Limits, OutputLimits, Rules
+from tercet.task import Hints, Message, Profile, Task
+from tercet.usage import Usage
+
+MESSAGE = Message(speaker="user", text="Grüße, 世界 🌍")
+PROMPT = Prompt(system="Be brief.", messages=(MESSAGE,), max_output_tokens=100, stop=("END",))
+USAGE = Usage(fresh_input=1, cache_read=2, cache_write_5m=3, cache_write_1h=4, output=5, thinking=1)
+COMPLETION = Completion(
+    attempt_id="att_1",
+    model="claude-opus-5-5",
+    text="Hello",
+    finish="stop",
+    usage=USAGE,
+    cost_nano_usd=24_000_000,
+    first_token_s=0.5,
+    latency_s=1.5,
+    simulated=True,
+)
+FAILURE = Failure(
+    model="gemini-4-argon",
+    kind="rate_limited",
+    message="slow down",
+    attempt_id="att_2",
+    cost_nano_usd=7,
+    retry_after_s=2.0,
+)
+STEP = Step(role="brain", round=1, outcome=COMPLETION)
+SEAT = Seat(role="brain", tier="tier1", model="claude-opus-5-5", alternates=("gemini-4-argon",))
+MODEL = Model(
+    name="claude-opus-5-5", provider="anthropic", window_tokens=1_000_000, max_output_tokens=128_000
+)
+TIER_SEAT = TierSeat(role="brain", model="claude-opus-5-5")
+TIER = Tier(name="tier1", composition="memory_brain", seats=(TIER_SEAT,))
+CATALOG = Catalog(models={"claude-opus-5-5": MODEL}, tiers={"tier1": TIER})
+LIMITS = Limits(deadline_s=600, connect_s=5, first_event_s=120, between_events_s=60)
+OUTPUT = OutputLimits(answer=16_384, member=4_096, advice=2_048)
+RULES = Rules(
+    memory_from_tokens=10_500,
+    junior_from_tokens=1_000,
+    max_rounds=3,
+    prefer={"security": "claude-haiku-5-5"},
+    output=OUTPUT,
+    local_available=False,
+    local_stand_in="claude-haiku-5-5",
+    limits=LIMITS,
+)
+PRICE_ROW = PriceRow(
+    model="gemini-4-carbon",
+    valid_from=date(2026, 12, 1),
+    fresh_input=Decimal("4.00"),
+    cache_read=Decimal("0.20"),
+    output=Decimal("20.00"),
+    source="announcement",
+    read_on=date(2026, 11, 23),
+)
+HINTS = Hints(tier="tier1", kind="security", is_critical=True, strict=True)
+
+VALUES: tuple[object, ...] = (
+    MESSAGE,
+    HINTS,
+    Task(
+        id="req_1",
+        key_id="default",
+        model="auto",
+        messages=(MESSAGE,),
+        max_output_tokens=10,
+        stop=("END",),
+        hints=HINTS,
+        deadline_at=1_795_000_600.0,
+    ),
+    Profile(
+        kind="question",
+        requires_design=False,
+        is_critical=True,
+        requires_implementation=False,
+        is_routine=False,
+        size_tokens=12,
+        confidence=0.75,
+        reasons=("asks what",),
+    ),
+    SEAT,
+    Route(
+        name="tier1",
+        composition="memory_brain",
+        seats=(SEAT,),
+        max_rounds=2,
+        stops_on_agreement=False,
+        degraded=("memory:unreachable",),
+        reason="critical",
+        deadline_at=1_795_000_600.0,
+    ),
+    PROMPT,
+    Call(
+        task_id="req_1",
+        key_id="default",
+        tier="tier1",
+        model="claude-opus-5-5",
+        role="brain",
+        round=1,
+        prompt=PROMPT,
+        deadline_at=1_795_000_600.0,
+        wants_deltas=True,
+    ),
+    Delta("Hel"),
+    COMPLETION,
+    FAILURE,
+    STEP,
+    Progress("asking the memory"),
+    Speaking(model="claude-opus-5-5", degraded=("memory:timeout",)),
+    Answer(
+        text="Hello",
+        model="claude-opus-5-5",
+        finish="stop",
+        steps=(STEP,),
+        degraded=("memory:timeout",),
+        settled_by="one seat",
+        changed_outcome=False,
+    ),
+    NoAnswer(failures=(FAILURE,), steps=(Step(role="brain", round=1, outcome=FAILURE),)),
+    USAGE,
+    MODEL,
+    TIER_SEAT,
+    TIER,
+    CATALOG,
+    LIMITS,
+    OUTPUT,
+    RULES,
+    Fleet(providers=frozenset({"anthropic"}), local_available=False, simulated=True),
+    PRICE_ROW,
+    Config(catalog=CATALOG, rules=RULES, prices=(PRICE_ROW,)),
+    Settings(
+        api_key="key",
+        ledger=Path("/srv/ledger.sqlite3"),
+        anthropic_key="a",
+        anthropic_url=None,
+        gemini_key=None,
+        gemini_url="http://127.0.0.1:1",
+        simulated=False,
+        local_available=None,
+    ),
+    Reservation(
+        attempt_id="att_1",
+        task_id="req_1",
+        key_id="default",
+        tier="tier1",
+        provider="anthropic",
+        model="claude-opus-5-5",
+        role="brain",
+        round=1,
+        reserved_nano_usd=24_000_000,
+        price_source="genai-prices",
+        simulated=True,
+        deadline_at=1_795_000_600.0,
+        at=1_795_000_000.0,
+    ),
+    Settlement(
+        attempt_id="att_1",
+        state="settled",
+        outcome="complete",
+        usage=USAGE,
+        usage_source="provider",
+        settled_nano_usd=24_000_000,
+        upstream_id="msg_1",
+        first_token_s=None,
+        latency_s=1.5,
+        at=1_795_000_001.5,
+    ),
+    RequestOpened(
+        task_id="req_1",
+        key_id="default",
+        asked_model="auto",
+        profile="{}",
+        route="{}",
+        at=1_795_000_000.0,
+    ),
+    RequestClosed(task_id="req_1", outcome="answered", answer="{}", at=1_795_000_002.0),
+)
+
+TYPES = [type(value) for value in VALUES]
+
+
+def vocabulary() -> Iterator[type]:
+    """Yield every public value type that a module of `tercet` defines."""
+    for module in pkgutil.iter_modules(tercet.__path__, "tercet."):
+        for name, kind in inspect.getmembers(import_module(module.name), inspect.isclass):
+            is_value = is_dataclass(kind) or kind is PriceRow
+            if is_value and kind.__module__ == module.name and not name.startswith("_"):
+                yield kind
+
+
+def test_every_value_type_of_the_vocabulary_has_an_example_here() -> None:
+    assert set(vocabulary()) == set(TYPES)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=[kind.__name__ for kind in TYPES])
+def test_a_value_comes_out_of_a_pickle_as_it_went_in(value: object) -> None:
+    copy = pickle.loads(pickle.dumps(value))  # noqa: S301  what was pickled one call earlier
+    assert (type(copy), copy) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [value for value in VALUES if is_dataclass(value)],
+    ids=[kind.__name__ for kind in TYPES if is_dataclass(kind)],
+)
+def test_a_value_cannot_be_changed(value: object) -> None:
+    assert is_dataclass(value)
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, fields(value)[0].name, None)
+
+
+def test_a_configuration_error_keeps_its_message() -> None:
+    error = ConfigError("models.yaml: tier2 is missing")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301  what was pickled one call earlier
+    assert isinstance(copy, ConfigError)
+    assert str(copy) == "models.yaml: tier2 is missing"
+
+
+def test_what_was_said_leaves_failures_out_and_keeps_the_order() -> None:
+    failed = Step(role="memory", round=1, outcome=FAILURE)
+    assert completions((failed, STEP, failed, STEP)) == (COMPLETION, COMPLETION)
