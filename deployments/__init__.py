@@ -1,0 +1,1 @@
+"""Who answers: tier proxies, the ledger they write, and the simulated upstreams."""

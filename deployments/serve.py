@@ -1,0 +1,120 @@
+# Serve's own signatures are partly unknown to checkers; every other file stays strict.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+"""A typed shim over Ray Serve, so that every other class is a plain one.
+
+Serve's handles and decorators are loosely typed; the looseness ends in this file.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Protocol, cast
+
+import ray
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve import Application
+from ray.serve._private import replica as serve_replica
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
+
+from tercet.call import Call, CallModel, Completion, Delta, Failure
+
+GRACE_S = 2.0
+"""How long past a call's deadline its proxy may take to say so."""
+
+Item = Delta | Completion | Failure
+
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+def deploy(hosted: type[_Closable], name: str, *arguments: object) -> Application:
+    """Bind a plain class as the deployment `name`; options come from `serve_config.yaml`."""
+    deployment: Any = serve.deployment(_replica_class(hosted), name=name)
+    return cast("Application", deployment.bind(*arguments))
+
+
+def deploy_http(hosted: type[_Closable], name: str, *arguments: object) -> Application:
+    """Bind a plain class that serves HTTP: `__serve_build_asgi_app__` returns its ASGI app."""
+    wrap: Any = serve.ingress()
+    deployment: Any = serve.deployment(wrap(_replica_class(hosted)), name=name)
+    return cast("Application", deployment.bind(*arguments))
+
+
+def call_through(proxies: Mapping[str, DeploymentHandle[Any]]) -> CallModel:
+    """Make the one effect of compositions out of the handles of the tiers' proxies."""
+    streams = {tier: handle.options(stream=True) for tier, handle in proxies.items()}
+
+    async def call(call: Call, /) -> AsyncGenerator[Item, None]:
+        replies: Any = streams[call.tier].call.remote(call)
+        finished = False
+        try:
+            while not finished:
+                item = await _next(replies, call.deadline_at)
+                finished = not isinstance(item, Delta)
+                yield item
+        except TimeoutError:
+            yield Failure(model=call.model, kind="timeout", message=f"{call.tier} did not answer")
+        except (RayError, RayServeException) as error:
+            # The replica died or refused; what it had sent is settled by its own row.
+            message = f"{call.tier} is not reachable: {type(error).__name__}"
+            yield Failure(model=call.model, kind="unreachable", message=message)
+        finally:
+            if not finished:
+                replies.cancel()
+
+    return call
+
+
+async def all_ready(proxies: Mapping[str, DeploymentHandle[Any]], within_s: float) -> bool:
+    """Say whether every proxy answers within `within_s` seconds."""
+    try:
+        async with asyncio.timeout(within_s), asyncio.TaskGroup() as together:
+            for handle in proxies.values():
+                together.create_task(_ready(handle))
+    except (TimeoutError, ExceptionGroup):
+        return False
+    return True
+
+
+async def _ready(handle: DeploymentHandle[Any]) -> None:
+    await handle.ready.remote()
+
+
+async def _next(replies: AsyncGenerator[Item, None], deadline_at: float) -> Item:
+    """Wait for the next item; a call to a deployment without a live replica would wait for ever."""
+    async with asyncio.timeout(deadline_at + GRACE_S - time.time()):
+        return await anext(replies)
+
+
+def _replica_class(hosted: type[_Closable]) -> type:
+    """Return `hosted` as Serve wants it: shut to other hosts, closed before its replica stops."""
+
+    class Hosted(hosted):
+        def __init__(self, *arguments: object) -> None:
+            _listen_on_own_address()
+            super().__init__(*arguments)
+            # Serve awaits the `__del__` it finds on the instance; Python's own collector looks only
+            # at the class, and could not await it.
+            self.__del__ = self.close
+
+    Hosted.__name__ = Hosted.__qualname__ = hosted.__name__
+    return Hosted
+
+
+def _listen_on_own_address() -> None:
+    """Bind this replica's gRPC server, not started yet, to its node's address.
+
+    Ray 2.60 binds it to every interface (`replica.py`, `_on_initialized`), and whoever reaches it
+    can run code, since it unpickles. The node's address is what other replicas are told to dial.
+    """
+    original = cast("Any", serve_replica).add_port_to_grpc_server
+
+    def add_port(server: object, address: str) -> int:
+        own = address.replace("[::]", cast("str", ray.util.get_node_ip_address()))
+        return cast("int", original(server, own))
+
+    if ray.is_initialized():
+        cast("Any", serve_replica).add_port_to_grpc_server = add_port

@@ -1,0 +1,470 @@
+"""Gemini's adapter against a server on loopback; the bytes follow the API's documentation."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deployments.gemini import Gemini
+from deployments.provider import Ended, Failed, Metered, ProviderEvent
+from tercet.call import Delta, FailureKind, FinishReason, Prompt
+from tercet.rules import Limits
+from tercet.task import Message
+from tercet.usage import Usage
+
+if TYPE_CHECKING:
+    from conftest import Listening, Provider
+
+KEY = "AIza-0123456789"
+LIMITS = Limits(deadline_s=60, connect_s=10, first_event_s=10, between_events_s=10)
+HASTY = Limits(deadline_s=60, connect_s=0.05, first_event_s=0.05, between_events_s=10)
+PROMPT = Prompt(
+    system="Be brief.",
+    messages=(
+        Message(speaker="user", text="Hi"),
+        Message(speaker="assistant", text="Hello"),
+        Message(speaker="user", text="Grüße"),
+    ),
+    max_output_tokens=100,
+    stop=("END", "STOP"),
+)
+BARE = Prompt(system="", messages=(Message(speaker="user", text="Hi"),), max_output_tokens=7)
+
+
+def reply(*texts: str, finish: str | None = None, **usage: int) -> dict[str, object]:
+    counted = {"promptTokenCount": 10, "candidatesTokenCount": 5, **usage}
+    candidate: dict[str, object] = {"index": 0}
+    if texts:
+        parts = [{"text": text} for text in texts]
+        candidate["content"] = {"role": "model", "parts": parts}
+    if finish is not None:
+        candidate["finishReason"] = finish
+    return {"candidates": [candidate], "usageMetadata": counted, "responseId": "resp_1"}
+
+
+def error(code: int, status: str, message: str = "No.", *details: object) -> dict[str, object]:
+    return {"error": {"code": code, "message": message, "status": status, "details": list(details)}}
+
+
+def sse(*replies: dict[str, Any]) -> bytes:
+    return "".join(f"data: {json.dumps(told)}\r\n\r\n" for told in replies).encode()
+
+
+def body(fields: dict[str, object]) -> bytes:
+    return json.dumps(fields).encode()
+
+
+WHOLE = sse(reply("Hel"), reply("lo", finish="STOP"))
+
+
+class Line:
+    """A provider and its clients, which last: to make a client takes longer than a test."""
+
+    def __init__(self, runner: asyncio.Runner, provider: "Provider") -> None:
+        self.runner = runner
+        self.provider = provider
+        self.clients = {limits: Gemini(KEY, provider.url, limits) for limits in (LIMITS, HASTY)}
+
+    def heard(
+        self, *parts: bytes, prompt: Prompt = PROMPT, limits: Limits = LIMITS, **how: Any
+    ) -> list[ProviderEvent]:
+        """Ask a provider that answers so, and return what the adapter says."""
+        self.provider.answers(*parts, **how)
+        return self.runner.run(ask(self.clients[limits], prompt))
+
+    async def close(self) -> None:
+        for client in self.clients.values():
+            await client.close()
+
+
+@pytest.fixture(scope="module")
+def line(listening: "Listening") -> Iterator[Line]:
+    with asyncio.Runner() as runner:
+        serving = listening()
+        opened = Line(runner, runner.run(serving.__aenter__()))
+        yield opened
+        runner.run(opened.close())
+        runner.run(serving.__aexit__(None, None, None))
+
+
+async def ask(gemini: Gemini, prompt: Prompt = PROMPT) -> list[ProviderEvent]:
+    return [event async for event in gemini.stream("gemini-4-argon", prompt)]
+
+
+def failed(events: list[ProviderEvent]) -> Failed:
+    last = events[-1]
+    assert isinstance(last, Failed), last
+    return last
+
+
+def metered(**usage: int) -> Metered:
+    return Metered(usage=Usage(**usage), upstream_id="resp_1")
+
+
+def test_a_call_is_one_post_to_version_one_with_the_key_in_its_header(
+    line: Line,
+) -> None:
+    line.heard(WHOLE)
+    (post,) = line.provider.posts
+    assert post.line == "POST /v1/models/gemini-4-argon:streamGenerateContent?alt=sse HTTP/1.1"
+    assert post.headers["x-goog-api-key"] == KEY
+    assert post.headers["content-type"] == "application/json"
+    assert "authorization" not in post.headers
+
+
+def test_the_body_carries_the_whole_prompt(line: Line) -> None:
+    line.heard(WHOLE)
+    assert line.provider.posts[0].body == {
+        "contents": [
+            {"role": "user", "parts": [{"text": "Hi"}]},
+            {"role": "model", "parts": [{"text": "Hello"}]},
+            {"role": "user", "parts": [{"text": "Grüße"}]},
+        ],
+        "systemInstruction": {"role": "user", "parts": [{"text": "Be brief."}]},
+        "generationConfig": {"maxOutputTokens": 100, "stopSequences": ["END", "STOP"]},
+    }
+
+
+def test_a_bare_prompt_sends_neither_system_nor_stop_sequences(line: Line) -> None:
+    line.heard(WHOLE, prompt=BARE)
+    assert line.provider.posts[0].body == {
+        "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+        "generationConfig": {"maxOutputTokens": 7},
+    }
+
+
+def test_an_answer_is_metered_spoken_and_ended(line: Line) -> None:
+    events = line.heard(
+        sse(
+            reply("Hel", candidatesTokenCount=1),
+            reply("lo", ", you", finish="STOP", candidatesTokenCount=4),
+        ),
+    )
+    assert events == [
+        metered(fresh_input=10, output=1),
+        Delta("Hel"),
+        metered(fresh_input=10, output=4),
+        Delta("lo"),
+        Delta(", you"),
+        Ended(finish="stop"),
+    ]
+
+
+def test_thoughts_are_not_spoken(line: Line) -> None:
+    thought = reply("Hm.")
+    thought["candidates"] = [{"content": {"parts": [{"text": "Hm.", "thought": True}]}}]
+    events = line.heard(sse(thought, reply("Hi", finish="STOP")))
+    assert [event for event in events if isinstance(event, Delta)] == [Delta("Hi")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [
+        ("STOP", "stop"),
+        ("MAX_TOKENS", "length"),
+        ("SAFETY", "content_filter"),
+        ("RECITATION", "content_filter"),
+        ("BLOCKLIST", "content_filter"),
+        ("PROHIBITED_CONTENT", "content_filter"),
+        ("SPII", "content_filter"),
+        ("MODEL_ARMOR", "content_filter"),
+    ],
+)
+def test_a_finish_reason_becomes_ours(line: Line, reason: str, finish: FinishReason) -> None:
+    events = line.heard(sse(reply("Hi", finish=reason)))
+    assert events[-1] == Ended(finish=finish)
+
+
+@pytest.mark.parametrize("reason", ["MAX_TOKENS", "SAFETY"])
+def test_a_limit_or_a_filter_may_leave_nothing_to_say(line: Line, reason: str) -> None:
+    events = line.heard(sse(reply(finish=reason)))
+    assert isinstance(events[-1], Ended)
+
+
+@pytest.mark.parametrize(
+    "reason", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "OTHER", "LANGUAGE"]
+)
+def test_an_answer_that_ended_for_another_reason_is_unusable_and_billed_as_counted(
+    line: Line, reason: str
+) -> None:
+    events = line.heard(sse(reply("Hi", finish=reason)))
+    assert (failed(events).kind, failed(events).billed) == ("empty", "as_metered")
+
+
+@pytest.mark.filterwarnings("ignore:BRAND_NEW is not a valid FinishReason")
+def test_a_reason_nobody_knows_yet_is_unusable_and_billed_as_counted(line: Line) -> None:
+    events = line.heard(sse(reply("Hi", finish="BRAND_NEW")))
+    assert (failed(events).kind, failed(events).billed) == ("empty", "as_metered")
+
+
+def test_a_stop_without_text_is_empty(line: Line) -> None:
+    events = line.heard(sse(reply(finish="STOP", candidatesTokenCount=0)))
+    assert events[0] == metered(fresh_input=10)
+    assert (failed(events).kind, failed(events).billed) == ("empty", "as_metered")
+
+
+def test_a_blocked_prompt_is_filtered(line: Line) -> None:
+    blocked = {
+        "promptFeedback": {"blockReason": "SAFETY"},
+        "usageMetadata": {"promptTokenCount": 10},
+        "responseId": "resp_1",
+    }
+    events = line.heard(sse(blocked))
+    assert events == [metered(fresh_input=10), Ended(finish="content_filter")]
+
+
+def test_an_answer_that_would_go_on_is_not_continued(line: Line) -> None:
+    unfinished = reply("Hi", finish="CONTINUATION")
+    events = line.heard(sse({**unfinished, "continuationToken": "more"}))
+    assert (failed(events).kind, failed(events).billed) == ("empty", "as_metered")
+    assert len(line.provider.posts) == 1
+
+
+def test_cached_tokens_are_taken_out_of_the_prompt_and_thoughts_added_to_the_output(
+    line: Line,
+) -> None:
+    counted = {
+        "promptTokenCount": 1_000,
+        "cachedContentTokenCount": 300,
+        "toolUsePromptTokenCount": 20,
+        "candidatesTokenCount": 40,
+        "thoughtsTokenCount": 60,
+        "totalTokenCount": 1_120,
+    }
+    events = line.heard(sse(reply("Hi", finish="STOP", **counted)))
+    assert events[0] == metered(fresh_input=720, cache_read=300, output=100, thinking=60)
+
+
+@pytest.mark.parametrize(
+    ("counted", "usage"),
+    [
+        ({"promptTokenCount": 10, "cachedContentTokenCount": 25}, {"cache_read": 25, "output": 5}),
+        ({"promptTokenCount": -10, "candidatesTokenCount": -1, "thoughtsTokenCount": -2}, {}),
+    ],
+    ids=["more cached than sent", "below zero"],
+)
+def test_counts_that_cannot_be_are_never_negative(
+    line: Line, counted: dict[str, int], usage: dict[str, int]
+) -> None:
+    events = line.heard(sse(reply("Hi", finish="STOP", **counted)))
+    assert events[0] == metered(**usage)
+
+
+def test_an_answer_without_counts_is_whole_and_not_metered(line: Line) -> None:
+    told = reply("Hi", finish="STOP")
+    del told["usageMetadata"]
+    events = line.heard(sse(told))
+    assert events == [Delta("Hi"), Ended(finish="stop")]
+
+
+def test_calls_one_after_the_other_share_a_connection(line: Line) -> None:
+    line.provider.answers(WHOLE, headers={"connection": "keep-alive"})
+    for _ in range(3):
+        assert line.runner.run(ask(line.clients[LIMITS]))[-1] == Ended(finish="stop")
+    assert (len(line.provider.posts), line.provider.connections) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        (429, "RESOURCE_EXHAUSTED", "rate_limited"),
+        (503, "UNAVAILABLE", "overloaded"),
+        (500, "INTERNAL", "unavailable"),
+        (504, "DEADLINE_EXCEEDED", "timeout"),
+        (401, "UNAUTHENTICATED", "unauthorised"),
+        (403, "PERMISSION_DENIED", "unauthorised"),
+        (404, "NOT_FOUND", "bad_request"),
+        (400, "INVALID_ARGUMENT", "bad_request"),
+        (400, "FAILED_PRECONDITION", "bad_request"),
+        (402, "RESOURCE_EXHAUSTED", "exhausted"),
+        (501, "BRAND_NEW", "unavailable"),
+        (418, "BRAND_NEW", "bad_request"),
+    ],
+)
+def test_a_refused_call_is_one_post_that_bills_nothing(
+    line: Line, code: int, status: str, kind: FailureKind
+) -> None:
+    events = line.heard(body(error(code, status)), status=code)
+    (only,) = events
+    assert (failed([only]).kind, failed([only]).billed) == (kind, "no")
+    assert len(line.provider.posts) == 1
+
+
+@pytest.mark.parametrize(
+    "page",
+    [b"<html>502 Bad Gateway</html>", b"", b"null", b'"no"', b"[1]", b'{"error":5}'],
+)
+def test_a_server_error_in_any_other_form_is_unavailable(line: Line, page: bytes) -> None:
+    events = line.heard(page, status=502)
+    assert (failed(events).kind, failed(events).billed) == ("unavailable", "no")
+    assert len(line.provider.posts) == 1
+
+
+def test_an_error_status_that_is_no_text_is_judged_by_its_code(line: Line) -> None:
+    events = line.heard(b'{"error": {"status": ["x"], "message": 5}}', status=500)
+    assert (failed(events).kind, failed(events).billed) == ("unavailable", "no")
+
+
+def test_a_key_that_is_not_valid_is_unauthorised(line: Line) -> None:
+    reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+    told = error(400, "INVALID_ARGUMENT", "API key not valid.", reason)
+    events = line.heard(body(told), status=400)
+    assert failed(events).kind == "unauthorised"
+
+
+def test_a_spending_cap_is_exhausted_and_no_rate_limit(line: Line) -> None:
+    message = "Your project has exceeded its monthly spending cap."
+    events = line.heard(body(error(429, "RESOURCE_EXHAUSTED", message)), status=429)
+    assert (failed(events).kind, failed(events).billed) == ("exhausted", "no")
+    assert len(line.provider.posts) == 1
+
+
+def test_a_prompt_past_the_window_is_too_long(line: Line) -> None:
+    message = "The input token count (1048577) exceeds the maximum number of tokens allowed."
+    events = line.heard(body(error(400, "INVALID_ARGUMENT", message)), status=400)
+    assert failed(events).kind == "too_long"
+
+
+@pytest.mark.parametrize(
+    ("details", "seconds"),
+    [
+        ([{"retryDelay": "27s"}], 27.0),
+        ([{"reason": "RATE_LIMIT"}, {"retryDelay": "0.5s"}], 0.5),
+        ([{"retryDelay": "soon"}], None),
+        ([{"retryDelay": 27}], None),
+        (["text"], None),
+        ([], None),
+    ],
+)
+def test_the_seconds_to_wait_are_read_from_the_details(
+    line: Line, details: list[object], seconds: float | None
+) -> None:
+    told = error(429, "RESOURCE_EXHAUSTED", "No.", *details)
+    events = line.heard(body(told), status=429)
+    assert failed(events).retry_after_s == seconds
+
+
+def test_a_message_is_cut_and_does_not_quote_the_key(line: Line) -> None:
+    leaky = error(500, "INTERNAL", f"key {KEY} refused. " + "trace " * 1_000)
+    events = line.heard(body(leaky), status=500)
+    message = failed(events).message
+    assert message.startswith("INTERNAL: key [key] refused. trace")
+    assert len(message) == 500
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        (503, "UNAVAILABLE", "overloaded"),
+        (500, "INTERNAL", "unavailable"),
+        (429, "RESOURCE_EXHAUSTED", "rate_limited"),
+    ],
+)
+def test_an_error_inside_a_stream_may_be_billed(
+    line: Line, code: int, status: str, kind: FailureKind
+) -> None:
+    events = line.heard(sse(reply("Hi"), error(code, status)))
+    assert events[1] == Delta("Hi")
+    assert (failed(events).kind, failed(events).billed) == (kind, "maybe")
+    assert len(line.provider.posts) == 1
+
+
+def test_an_error_in_place_of_an_answer_bills_nothing(line: Line) -> None:
+    events = line.heard(sse(error(503, "UNAVAILABLE")))
+    (only,) = events
+    assert (failed([only]).kind, failed([only]).billed) == ("overloaded", "no")
+
+
+@pytest.mark.parametrize("parts", [(), (sse(reply("Hi")),)])
+def test_a_clean_end_without_a_finish_reason_is_truncated(
+    line: Line, parts: tuple[bytes, ...]
+) -> None:
+    events = line.heard(*parts)
+    assert (failed(events).kind, failed(events).billed) == ("truncated", "maybe")
+
+
+def test_a_connection_cut_inside_the_answer_is_one_post_that_may_be_billed(
+    line: Line,
+) -> None:
+    events = line.heard(sse(reply("Hi")), end="cut")
+    assert events[:2] == [metered(fresh_input=10, output=5), Delta("Hi")]
+    assert (failed(events).kind, failed(events).billed) == ("truncated", "maybe")
+    assert len(line.provider.posts) == 1
+
+
+def test_a_reset_after_the_post_may_be_billed(line: Line) -> None:
+    events = line.heard(end="reset")
+    (only,) = events
+    assert (failed([only]).kind, failed([only]).billed) == ("unreachable", "maybe")
+    assert len(line.provider.posts) == 1
+
+
+def test_a_refused_connection_fails_at_once_and_bills_nothing() -> None:
+    async def main() -> list[ProviderEvent]:
+        with socket.socket() as shut:
+            shut.bind(("127.0.0.1", 0))
+            gemini = Gemini(KEY, f"http://127.0.0.1:{shut.getsockname()[1]}", LIMITS)
+            async with asyncio.timeout(1):
+                events = await ask(gemini)
+            await gemini.close()
+            return events
+
+    (only,) = asyncio.run(main())
+    assert (failed([only]).kind, failed([only]).billed) == ("unreachable", "no")
+
+
+@pytest.mark.parametrize(
+    ("parts", "end"), [((), "mute"), ((), "silent"), ((sse(reply("Hi")),), "silent")]
+)
+def test_silence_after_the_post_is_a_timeout_that_may_be_billed(
+    line: Line, parts: tuple[bytes, ...], end: str
+) -> None:
+    events = line.heard(*parts, end=end, limits=HASTY)
+    assert (failed(events).kind, failed(events).billed) == ("timeout", "maybe")
+    assert len(line.provider.posts) == 1
+
+
+def test_a_redirect_is_not_followed_and_the_key_not_passed_on(
+    line: Line, listening: "Listening"
+) -> None:
+    async def main() -> "tuple[list[ProviderEvent], Provider]":
+        async with listening() as elsewhere:
+            elsewhere.answers(WHOLE)
+            line.provider.answers(
+                status=307,
+                headers={"location": f"{elsewhere.url}/v1/models/m:streamGenerateContent"},
+            )
+            return await ask(line.clients[LIMITS]), elsewhere
+
+    events, elsewhere = line.runner.run(main())
+    assert (failed(events).kind, failed(events).billed) == ("unavailable", "no")
+    assert len(line.provider.posts) == 1
+    assert (elsewhere.posts, elsewhere.connections) == ([], 0)
+
+
+UNREADABLE: dict[str, bytes] = {
+    "half a line": b'data: {"candidates": [{"cont\r\n\r\n',
+    "a list": b"data: [1]\r\n\r\n",
+    "a text": b'data: "x"\r\n\r\n',
+    "a number": b"data: 5\r\n\r\n",
+    "null": b"data: null\r\n\r\n",
+    "candidates that are text": b'data: {"candidates": "x"}\r\n\r\n',
+    "candidates that are numbers": b'data: {"candidates": [5]}\r\n\r\n',
+    "counts that are text": b'data: {"usageMetadata": {"promptTokenCount": "x"}}\r\n\r\n',
+    "a finish reason that is a number": b'data: {"candidates": [{"finishReason": 5}]}\r\n\r\n',
+    "an error without a code": b'data: {"error": {}}\r\n\r\n',
+    "an error that is text": b'data: {"error": "x"}\r\n\r\n',
+    "bytes that are no text": b"data: \xff\r\n\r\n",
+    "a page": b"<html>Welcome</html>\n",
+    "nesting without end": b"data: " + b"[" * 100_000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_an_unreadable_reply_is_a_failure_and_no_exception(line: Line, case: str) -> None:
+    events = line.heard(UNREADABLE[case])
+    assert (failed(events).kind, failed(events).billed) == ("truncated", "maybe")
+    assert not any(isinstance(event, Ended) for event in events)
