@@ -1,0 +1,1 @@
+"""Simulated upstreams: Claude and Gemini on loopback, for running and testing without keys."""
