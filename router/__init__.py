@@ -1,0 +1,1 @@
+"""Who should answer, and in what composition: the ingress deployment."""
