@@ -1,0 +1,1 @@
+"""How several models make one answer: one coroutine each, with one effect."""

@@ -1,0 +1,44 @@
+"""An assistant's evidence: asked for, checked, and handed to the seat that answers."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from router.compositions.stage import Question, Stage, ask, prompt_for
+from tercet.answer import Step
+from tercet.call import Completion
+from tercet.route import Seat
+from tercet.task import Message, Task
+
+QUOTE = "> "
+
+
+async def advice(task: Task, seat: Seat, stage: Stage) -> tuple[Step, str | None]:
+    """Ask an assistant; return its step and its checked advice, `None` if it has none to give."""
+    prompt = prompt_for(task, stage.output.advice, stage.texts[seat.role])
+    prompt = replace(prompt, max_output_tokens=stage.output.advice, stop=())
+    question = Question(task=task, seat=seat, prompt=prompt)
+    outcome = await ask(stage, question)
+    if not isinstance(outcome, Completion) or outcome.finish == "content_filter":
+        return question.step(outcome), None
+    return question.step(outcome), checked(outcome.text, task.messages) or None
+
+
+def checked(text: str, messages: Iterable[Message]) -> str:
+    """Drop the quotes that stand nowhere in the conversation; white space does not count."""
+    read = _flat("\n".join(message.text for message in messages))
+    kept = [line for line in text.splitlines() if not _is_invented(line, read)]
+    return "\n".join(kept).strip()
+
+
+def missing(step: Step) -> str:
+    """Name an assistant that gave no advice, as `role:reason`."""
+    outcome = step.outcome
+    return f"{step.role}:{'no_advice' if isinstance(outcome, Completion) else outcome.kind}"
+
+
+def _is_invented(line: str, read: str) -> bool:
+    return line.lstrip().startswith(QUOTE) and _flat(line.lstrip()[len(QUOTE) :]) not in read
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())

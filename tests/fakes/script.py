@@ -1,0 +1,64 @@
+"""A fake at the one seam of compositions: a `CallModel` that follows a script."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+
+from router import prompts
+from router.compositions.stage import Stage
+from tercet.call import Call, Completion, Delta, Failure, FailureKind
+from tercet.rules import OutputLimits
+from tercet.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    """A model's turn that fails, after saying `said`."""
+
+    kind: FailureKind
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A model's turn that hits its token limit."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class Script:
+    """What each model says, turn by turn; the last line of a model is repeated."""
+
+    lines: Mapping[str, list[str | Fails | Cut]]
+    calls: list[Call] = field(default_factory=list)
+
+    async def __call__(self, call: Call, /) -> AsyncGenerator[Delta | Completion | Failure, None]:
+        turn = sum(earlier.model == call.model for earlier in self.calls)
+        self.calls.append(call)
+        lines = self.lines[call.model]
+        line = lines[min(turn, len(lines) - 1)]
+        if isinstance(line, Fails):
+            if line.said and call.wants_deltas:
+                yield Delta(line.said)
+            yield Failure(model=call.model, kind=line.kind, message="scripted", cost_nano_usd=5)
+            return
+        text = line.text if isinstance(line, Cut) else line
+        if call.wants_deltas:
+            for word in text.split(" "):
+                yield Delta(word if text.startswith(word) else f" {word}")
+        yield Completion(
+            attempt_id=f"att_{len(self.calls)}",
+            model=call.model,
+            text=text,
+            finish="length" if isinstance(line, Cut) else "stop",
+            usage=Usage(fresh_input=10, output=2),
+            cost_nano_usd=100,
+            first_token_s=0.1,
+            latency_s=0.2,
+        )
+
+
+def stage_of(script: Script, now=lambda: 0.0) -> Stage:
+    """Return a stage on which models follow `script`."""
+    output = OutputLimits(answer=1000, member=200, advice=100)
+    return Stage(call=script, texts=prompts.load(), output=output, now=now)

@@ -1,0 +1,286 @@
+import asyncio
+
+import pytest
+from fakes.script import Cut, Fails, Script, stage_of
+
+from router.answering import COMPOSITIONS
+from tercet.answer import Answer, NoAnswer, Progress, Speaking
+from tercet.call import Delta
+from tercet.route import Route, Seat
+from tercet.task import Message, Task
+
+OPUS, SONNET, HAIKU = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"
+ARGON, FLASH = "gemini-4-argon", "gemini-3.8-flash"
+
+TIER1 = (
+    Seat(role="brain", tier="tier1", model=OPUS, alternates=(ARGON,)),
+    Seat(role="memory", tier="tier1", model=ARGON),
+)
+TIER2 = (
+    Seat(role="lead", tier="tier2", model=SONNET, alternates=(ARGON,)),
+    Seat(role="junior", tier="tier2", model=ARGON),
+)
+TIER3 = (
+    Seat(role="member", tier="tier3", model=HAIKU),
+    Seat(role="member", tier="tier3", model=FLASH),
+)
+
+
+def route(composition, seats, **changes) -> Route:
+    values = {"name": "t", "max_rounds": 3, "reason": "test", "deadline_at": 600.0, **changes}
+    return Route(composition=composition, seats=seats, **values)
+
+
+def task(*texts: str, **changes) -> Task:
+    messages = [Message(speaker="user", text=text) for text in texts or ("What is 17 * 23?",)]
+    values = {"id": "req_1", "key_id": "k", "model": "auto", "deadline_at": 600.0, **changes}
+    return Task(messages=tuple(messages), **values)
+
+
+def play(asked: Task, decided: Route, stage) -> list[object]:
+    async def collect() -> list[object]:
+        return [event async for event in COMPOSITIONS[decided.composition](asked, decided, stage)]
+
+    return asyncio.run(collect())
+
+
+def text_of(events: list[object]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Delta))
+
+
+def test_a_single_seat_streams_its_own_tokens() -> None:
+    events = play(task(), route("single", TIER1[:1]), stage_of(Script({OPUS: ["It is 391."]})))
+
+    assert events[:2] == [Speaking(model=OPUS), Delta("It")]
+    assert text_of(events) == "It is 391."
+    assert isinstance(events[-1], Answer)
+    assert events[-1].text == "It is 391."
+
+
+def test_an_alternate_answers_when_the_seat_fails_before_its_first_content() -> None:
+    said = Script({OPUS: [Fails("overloaded")], ARGON: ["It is 391."]})
+
+    events = play(task(), route("single", TIER1[:1]), stage_of(said))
+
+    assert events[0] == Speaking(model=ARGON, degraded=("brain:overloaded",))
+    assert events[-1].model == ARGON
+    assert events[-1].degraded == ("brain:overloaded",)
+    assert [step.outcome.model for step in events[-1].steps] == [OPUS, ARGON]
+
+
+def test_nothing_replaces_a_seat_that_fails_after_its_first_content() -> None:
+    said = Script({OPUS: [Fails("truncated", said="It is")], ARGON: ["It is 391."]})
+
+    events = play(task(), route("single", TIER1[:1]), stage_of(said))
+
+    assert text_of(events) == "It is"
+    assert isinstance(events[-1], NoAnswer)
+    assert [failure.kind for failure in events[-1].failures] == ["truncated"]
+    assert len(said.calls) == 1
+
+
+def test_every_seat_failing_is_no_answer_with_every_failure() -> None:
+    said = Script({OPUS: [Fails("overloaded")], ARGON: [Fails("rate_limited")]})
+
+    events = play(task(), route("single", TIER1[:1]), stage_of(said))
+
+    assert [failure.kind for failure in events[-1].failures] == ["overloaded", "rate_limited"]
+
+
+def test_the_brain_is_handed_the_memorys_verified_quotes_and_shortened_messages() -> None:
+    long = "HEAD " + "x" * 9_000 + " the deadline is Friday " + "y" * 9_000 + " TAIL"
+    notes = "> the deadline is Friday\n> the deadline is Monday\nNot found: the budget"
+    said = Script({ARGON: [notes], OPUS: ["Ship on Thursday."]})
+
+    events = play(task(long, "When do we ship?"), route("memory_brain", TIER1), stage_of(said))
+
+    memory, brain = said.calls
+    assert memory.prompt.messages[0].text == long
+    assert memory.prompt.max_output_tokens == 100
+    assert "> the deadline is Friday" in brain.prompt.system
+    assert "Monday" not in brain.prompt.system
+    assert "Not found: the budget" in brain.prompt.system
+    assert len(brain.prompt.messages[0].text) < 4_200
+    assert brain.prompt.messages[1].text == "When do we ship?"
+    assert isinstance(events[0], Progress)
+    assert text_of(events) == "Ship on Thursday."
+    assert events[-1].degraded == ()
+
+
+def test_a_failing_memory_leaves_the_brain_the_whole_conversation() -> None:
+    long = "z" * 20_000
+    said = Script({ARGON: [Fails("overloaded")], OPUS: ["Done."]})
+
+    events = play(task(long), route("memory_brain", TIER1), stage_of(said))
+
+    assert said.calls[1].prompt.messages[0].text == long
+    assert events[-1].degraded == ("memory:overloaded",)
+    assert events[-1].text == "Done."
+
+
+def test_the_lead_gets_the_whole_conversation_and_the_juniors_notes() -> None:
+    said = Script({ARGON: ["> def f(): pass\nLook at f."], SONNET: ["Fixed."]})
+
+    events = play(task("Fix f: def f(): pass"), route("lead_junior", TIER2), stage_of(said))
+
+    lead = said.calls[1]
+    assert "NOTES\n> def f(): pass\nLook at f." in lead.prompt.system
+    assert lead.prompt.messages[0].text == "Fix f: def f(): pass"
+    assert lead.wants_deltas
+    assert not said.calls[0].wants_deltas
+    assert events[-1].settled_by == f"lead {SONNET}"
+
+
+def test_members_that_agree_at_once_settle_it_in_two_calls() -> None:
+    said = Script({HAIKU: ["17 * 23 = 391."], FLASH: ["The answer is 391."]})
+
+    events = play(task(), route("consensus", TIER3), stage_of(said))
+
+    assert len(said.calls) == 2
+    assert events[-1].text == "17 * 23 = 391."
+    assert events[-1].settled_by == "agreement (number) in round 1"
+    assert events[-1].changed_outcome is False
+    assert text_of(events) == "17 * 23 = 391."
+
+
+def test_members_answer_the_first_round_blind_and_see_the_other_one_anonymised_later() -> None:
+    said = Script({HAIKU: ["It is 390."], FLASH: ["It is 391."]})
+
+    play(task(), route("consensus", TIER3), stage_of(said))
+
+    assert "391" not in said.calls[0].prompt.messages[-1].text
+    critique = said.calls[2].prompt.messages[-1].text
+    assert critique.startswith("ROUND 2")
+    assert "ANOTHER ANSWER\nIt is 391." in critique
+    assert "YOUR ANSWER\nIt is 390." in critique
+    assert "gemini" not in critique.lower()
+
+
+def test_a_member_convinced_in_the_second_round_settles_it() -> None:
+    said = Script({HAIKU: ["It is 390.", "It is 391."], FLASH: ["It is 391."]})
+
+    events = play(task(), route("consensus", TIER3), stage_of(said))
+
+    assert len(said.calls) == 4
+    assert events[-1].text == "It is 391."
+    assert events[-1].settled_by == "agreement (exact) in round 2"
+    assert events[-1].changed_outcome is True
+
+
+def test_members_that_never_agree_stop_after_three_rounds_and_the_preferred_one_stands() -> None:
+    said = Script({HAIKU: ["It is 390."], FLASH: ["It is 391."]})
+
+    events = play(task(), route("consensus", TIER3), stage_of(said))
+
+    assert len(said.calls) == 6
+    assert [step.round for step in events[-1].steps] == [1, 1, 2, 2, 3, 3]
+    assert events[-1].text == "It is 390."
+    assert events[-1].settled_by == f"vote after round 3: tied, {HAIKU} is preferred"
+
+
+def test_the_vote_takes_the_answer_most_ballots_agree_on() -> None:
+    said = Script(
+        {HAIKU: ["It is 1.", "It is 7.", "It is 3."], FLASH: ["It is 7.", "It is 9.", "It is 7."]}
+    )
+    events = play(task(), route("consensus", TIER3, stops_on_agreement=False), stage_of(said))
+
+    assert events[-1].settled_by == f"vote after round 3: tied, {HAIKU} is preferred"
+    said = Script(
+        {HAIKU: ["It is 1.", "It is 7.", "It is 7."], FLASH: ["It is 7.", "It is 7.", "It is 8."]}
+    )
+    events = play(task(), route("consensus", TIER3, stops_on_agreement=False), stage_of(said))
+    assert events[-1].text == "It is 7."
+    assert events[-1].settled_by == "vote after round 3: 4 of 6"
+
+
+def test_strict_plays_all_three_rounds_although_the_members_agree() -> None:
+    said = Script({HAIKU: ["391"], FLASH: ["391"]})
+
+    events = play(task(), route("consensus", TIER3, stops_on_agreement=False), stage_of(said))
+
+    assert len(said.calls) == 6
+    assert events[-1].settled_by == "agreement (exact) in round 3"
+
+
+@pytest.mark.parametrize(("down", "up"), [(HAIKU, FLASH), (FLASH, HAIKU)])
+def test_the_surviving_member_answers_and_the_loss_is_marked(down, up) -> None:
+    said = Script({down: [Fails("overloaded")], up: ["It is 391."]})
+
+    events = play(task(), route("consensus", TIER3), stage_of(said))
+
+    assert events[-1].text == "It is 391."
+    assert events[-1].degraded == ("member:overloaded",)
+    assert events[-1].settled_by == f"{up} alone"
+    assert len(said.calls) == 2
+
+
+def test_a_member_lost_in_a_critique_round_keeps_its_earlier_answer() -> None:
+    said = Script({HAIKU: ["It is 390.", Fails("timeout")], FLASH: ["It is 391.", "It is 390."]})
+
+    events = play(task(), route("consensus", TIER3), stage_of(said))
+
+    assert events[-1].text == "It is 390."
+    assert events[-1].settled_by == "agreement (exact) in round 2"
+    assert events[-1].degraded == ("member:timeout",)
+
+
+def test_both_members_failing_is_no_answer() -> None:
+    said = Script({HAIKU: [Fails("overloaded")], FLASH: [Fails("timeout")]})
+
+    events = play(task(), route("consensus", TIER3), stage_of(said))
+
+    assert isinstance(events[-1], NoAnswer)
+    assert [failure.kind for failure in events[-1].failures] == ["overloaded", "timeout"]
+
+
+def test_a_truncated_member_is_marked_and_does_not_count_as_an_answer() -> None:
+    said = Script({HAIKU: [Cut("It is 39")], FLASH: ["It is 391."]})
+
+    events = play(task(), route("consensus", TIER3), stage_of(said))
+
+    assert events[-1].text == "It is 391."
+    assert events[-1].degraded == ("member:length",)
+
+
+def test_answers_that_are_all_truncated_are_better_than_none() -> None:
+    said = Script({HAIKU: [Cut("It is 39")], FLASH: [Cut("The answer")]})
+
+    events = play(task(), route("consensus", TIER3), stage_of(said))
+
+    assert events[-1].text == "It is 39"
+    assert events[-1].finish == "length"
+
+
+def test_no_round_begins_that_cannot_end_before_the_deadline() -> None:
+    ticks = iter([0.0, 400.0, 400.0, 800.0])
+    said = Script({HAIKU: ["It is 390."], FLASH: ["It is 391."]})
+
+    events = play(task(), route("consensus", TIER3), stage_of(said, now=lambda: next(ticks)))
+
+    assert len(said.calls) == 2
+    assert events[-1].settled_by == f"vote after round 1: tied, {HAIKU} is preferred"
+
+
+def test_the_callers_system_messages_limits_and_stops_reach_the_answering_seat() -> None:
+    said = Script({SONNET: ["Ja."]})
+    asked = Task(
+        id="req_1",
+        key_id="k",
+        model="auto",
+        messages=(
+            Message(speaker="system", text="Answer in German."),
+            Message(speaker="user", text="Yes?"),
+            Message(speaker="assistant", text=""),
+            Message(speaker="user", text="Well?"),
+        ),
+        max_output_tokens=7,
+        stop=("END",),
+        deadline_at=600.0,
+    )
+
+    play(asked, route("single", TIER2[:1]), stage_of(said))
+
+    prompt = said.calls[0].prompt
+    assert prompt.system.endswith("Answer in German.")
+    assert [m.text for m in prompt.messages] == ["Yes?", "Well?"]
+    assert (prompt.max_output_tokens, prompt.stop) == (7, ("END",))
