@@ -1,0 +1,1 @@
+"""What hardware there is to answer, and the Ray settings every node shares."""

@@ -1,0 +1,31 @@
+"""The composition root of the application that `serve_config.yaml` names."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from ray.serve import Application
+
+from deployments.proxy import TierProxy
+from deployments.serve import deploy, deploy_http
+from router.ingress import Ingress
+from tercet.config import load
+
+
+class Arguments(BaseModel):
+    """`args` of the application in `serve_config.yaml`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: Path | None = None
+    """Folder of the configuration; the project's own `config/` if left out."""
+
+
+def build(args: Arguments) -> Application:
+    """Build the gateway: one ingress in front of one proxy per tier.
+
+    Raises:
+        ConfigError: the configuration cannot be run.
+    """
+    config = load(args.config)
+    proxies = [deploy(TierProxy, tier.capitalize(), tier, config) for tier in config.catalog.tiers]
+    return deploy_http(Ingress, "Ingress", config, *proxies)

