@@ -88,7 +88,9 @@ def run() -> int:
 
 
 def _wait_for_end_of_input(stopped: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not through `sys.stdin`: a thread that holds its lock aborts the interpreter's shutdown.
+    while os.read(0, 4096):
+        pass
     stopped.set()
 
 

@@ -54,7 +54,7 @@ def request(system, number: int, seed: random.Random) -> None:
         if not leaves:
             assert http.post("/v1/chat/completions", json=body).status_code == 200
             return
-        with suppress(httpx2.HTTPError):
+        with suppress(httpx2.HTTPError, httpx2.StreamError):
             if stream:
                 leave(http, body, after=seed.randrange(5), within_s=seed.uniform(0.02, 0.5))
             else:
