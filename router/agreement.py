@@ -16,7 +16,7 @@ from typing import cast
 from router.codeform import FENCE, code_in, fenced, form_of
 from router.likeness import alike, clash, is_limited
 from router.quantity import is_bare, quantities, same, stated
-from router.wording import STOP_WORDS, clipped, folded
+from router.wording import POLAR, STOP_WORDS, clipped, folded
 from tercet.answer import AgreementKind
 
 SIMULATED_MARK = "[simulated] "
@@ -44,6 +44,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 _QUOTES = str.maketrans({'"': "'", "`": ""})
 _ARTICLE = re.compile(r"(?<![\w'])(?:a|an|[Tt]he|THE|An|^A)\s+(?=[^\W\d_]{2})")
+_FLAG = re.compile(r"(?<![\w-])--?[A-Za-z]\w*")
 _QUOTED = "'\"`*. "
 _SIGN = re.compile(r"\s*([-+*/=^<>(),\[\]{}|:])\s*")
 
@@ -67,11 +68,6 @@ _VERDICT = re.compile(
     r"|不是的?|不|否|没有|いいえ|non|nein)|yes|yeah|yep|yup|correct|true|right|indeed|absolutely|definitely"
     r"|certainly|of course|да|верно|правда|是的?|对|はい|sí|si|oui|ja)"
     r"(?=\s*(?:$|[.,;:!()\n-]|because\b|since\b|it\b|this\b|that\b|you\b))"
-)
-_POLAR = re.compile(
-    r"(?im)(?:^|[.?!:,]\s+)(?:is|are|was|were|am|do|does|did|can|could|will|would|should|shall|may"
-    r"|must|has|have|had)(?:n't)?\b[^?\n]*\?|\byes or no\b|\btrue or false\b|\bли\b|吗|是否"
-    r"|ですか|ますか"
 )
 
 
@@ -184,6 +180,8 @@ def _same_text(first: _Said, second: _Said, question: str) -> bool | None:
         return form_of("", one) == form_of("", other)
     if _CODE.search(question):  # case and blanks are part of what code prints
         return one.strip(_QUOTED) == other.strip(_QUOTED)
+    if _FLAG.findall(one) != _FLAG.findall(other):
+        return False
     # The key is blind to case, which tells milliwatts from megawatts.
     left, right = (quantities(folded(clipped(text))) for text in (one, other))
     return [number.factor for number in left] == [number.factor for number in right]
@@ -261,7 +259,7 @@ def _same_choice(first: _Said, second: _Said, question: str) -> bool | None:
     if ours[0] != theirs[0]:
         return False
     left, right = ours[1], theirs[1]
-    is_settled = bool(_POLAR.search(question)) or not left or not right
+    is_settled = bool(POLAR.search(question)) or not left or not right
     numbers = [{number.value for number in quantities(reason)} for reason in (left, right)]
     is_other = clash(left, right) or (all(numbers) and numbers[0] != numbers[1])
     return True if is_settled and not is_other and is_limited(left) == is_limited(right) else None

@@ -8,7 +8,7 @@ writes as system message counts little, and only then.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from router.reading import Clue, Excerpt, Reading, excerpts, read
+from router.evidence.reading import Clue, Excerpt, Reading, excerpts, read
 from tercet.task import Hints, Message, Profile, Task, TaskKind
 
 _DESIGN: Final = frozenset[TaskKind](("architecture",))
@@ -44,6 +44,9 @@ _REQUEST_ON_CODE: Final = 1.0
 """The same where code, a diff or an error is shown: some work on it is wanted."""
 _SHOWN: Final = frozenset(("code shown", "diff shown", "error shown"))
 _SHORT_WORDS: Final = 30
+_LONG_WORDS: Final = 60
+_NEAR: Final = 2
+"""Excerpts in which a long text without a request finds the one that it answers."""
 _REASONS: Final = 6
 
 _ASSISTANT_SHARE: Final = 0.2
@@ -65,7 +68,7 @@ _SAMPLE_CHARS: Final = 256
 
 
 def classify(task: Task) -> Profile:
-    """Profile a task from at most `router.reading.READ_CHARS` characters of it.
+    """Profile a task from at most `router.evidence.reading.READ_CHARS` characters of it.
 
     What the caller said in `task.hints` replaces what was found. `confidence` is
     (best - next) / (best + 1) over the evidence for each kind, and 1 when the caller said the kind.
@@ -79,12 +82,12 @@ def classify(task: Task) -> Profile:
         is_critical = scores["security"] >= _CRITICAL_FROM[kind]
     return Profile(
         kind=kind,
-        requires_design=_said(hints.requires_design, otherwise=kind in _DESIGN),
-        is_critical=_said(hints.is_critical, otherwise=is_critical),
-        requires_implementation=_said(
-            hints.requires_implementation, otherwise=kind in _IMPLEMENTATION
+        requires_design=_flag(said=hints.requires_design, otherwise=kind in _DESIGN),
+        is_critical=_flag(said=hints.is_critical, otherwise=is_critical),
+        requires_implementation=_flag(
+            said=hints.requires_implementation, otherwise=kind in _IMPLEMENTATION
         ),
-        is_routine=_said(hints.is_routine, otherwise=kind in _ROUTINE),
+        is_routine=_flag(said=hints.is_routine, otherwise=kind in _ROUTINE),
         size_tokens=_size_tokens([message.text for message in task.messages]),
         confidence=1.0 if hints.kind else _confidence(scores, kind),
         reasons=(*_said_by_caller(hints), *_reasons(clues, kind, is_critical=is_critical))[
@@ -99,7 +102,8 @@ def _clues(messages: Sequence[Message]) -> tuple[Reading, tuple[Clue, ...]]:
     last = read(newest)
     if not earlier or not _follows_up(last):
         return last, last.clues
-    return last, (*_as_follow_up(last), *_topic(earlier, last))
+    near = earlier if last.words <= _LONG_WORDS else earlier[:_NEAR]
+    return last, (*_as_follow_up(last), *_topic(near, last))
 
 
 def _follows_up(reading: Reading) -> bool:
@@ -174,11 +178,14 @@ def _left_open(hints: Hints) -> tuple[TaskKind, ...]:
         (hints.is_routine, _ROUTINE),
         (None if hints.is_critical else hints.is_critical, _CRITICAL),
     )
-    return tuple(k for k in KINDS if all(flag in {None, k in kinds} for flag, kinds in said))
+    fitting: list[TaskKind] = [
+        kind for kind in KINDS if all(flag in {None, kind in kinds} for flag, kinds in said)
+    ]
+    return tuple(fitting) or KINDS
 
 
 def _best(scores: Mapping[TaskKind, float], last: Reading, kinds: Sequence[TaskKind]) -> TaskKind:
-    best = max(kinds or KINDS, key=scores.__getitem__)
+    best = max(kinds, key=scores.__getitem__)
     needed = _REQUEST if _SHOWN.isdisjoint(last.mentions) else _REQUEST_ON_CODE
     if scores[best] < needed and "question" in kinds:
         return "question"
@@ -210,8 +217,8 @@ def _said_by_caller(hints: Hints) -> Iterator[str]:
     yield from (f"caller said {name}={value}" for name, value in said.items() if value is not None)
 
 
-def _said(hint: bool | None, *, otherwise: bool) -> bool:
-    return otherwise if hint is None else hint
+def _flag(*, said: bool | None, otherwise: bool) -> bool:
+    return otherwise if said is None else said
 
 
 def _size_tokens(texts: Sequence[str]) -> int:
@@ -220,14 +227,13 @@ def _size_tokens(texts: Sequence[str]) -> int:
     Short conversations are counted exactly. In long ones, ASCII is counted exactly and the bytes
     of other texts are estimated from samples: encoding 8 MB takes milliseconds.
     """
-    chars = sum(map(len, texts))
-    wide = [text for text in texts if not text.isascii()]
-    if chars <= _EXACT_CHARS:
-        size = sum(len(text.encode(errors="surrogatepass")) for text in texts)
-    elif wide:
-        size = chars + int(sum(map(len, wide)) * (_bytes_per_char(wide) - 1))
-    else:
-        size = chars
+    size = sum(map(len, texts))
+    if not all(map(str.isascii, texts)):
+        wide = [text for text in texts if not text.isascii()]
+        if size <= _EXACT_CHARS:
+            size = sum(len(text.encode(errors="surrogatepass")) for text in texts)
+        else:
+            size += int(sum(map(len, wide)) * (_bytes_per_char(wide) - 1))
     return -(-size // _BYTES_PER_TOKEN)
 
 

@@ -1,8 +1,11 @@
 # ruff: noqa: RUF001  look-alikes of Latin letters are words of other scripts here
-"""How answers are spelled, and the words that say little, deny, limit or oppose."""
+"""How an answer is read: spelled one way and cut into words, facts and what says little."""
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 _READ_CHARS = 4_000
 _READ_CHARS_SPACELESS = 1_000  # each of their characters is read as a word
@@ -31,8 +34,15 @@ def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
+POLAR = re.compile(
+    r"(?im)(?:^|[.?!:,]\s+)(?:is|are|was|were|am|do|does|did|can|could|will|would|should|shall|may"
+    r"|must|has|have|had)(?:n't)?\b[^?\n]*\?|\byes or no\b|\btrue or false\b|\bли\b|吗|是否"
+    r"|ですか|ますか"
+)
+"""A question that asks for yes or no."""
+
 STOP_WORDS = _words("""
-    a also am an and any anyone are as at be because been being both by can could did do does
+    a also am an and any anyone are as at be because been being by call called can could did do does
     doing done each else every everyone for from get gets give gives go goes got had happen happens
     has have having he her here hers him his how however i if in into is it its itself just let lets
     like makes many mean means me multiple my myself need no occur occurs of off on or other our out
@@ -47,13 +57,14 @@ STOP_WORDS = _words("""
     的 了 是 在 和 也 就 都 着 吗 呢 吧 个 这 那 は が を に の で す と も か
     는 은 이 가 을 를 다 요
 """)
-NEGATORS = _words("""
-    not no never none nothing nobody neither nor without cannot nowhere hardly lacks lack avoid
-    avoids fail fails prevent prevents forbid forbids prohibit prohibits refuse refuses ignore
-    ignores stop stops deny denies не нет ни нельзя никогда без nunca ni sin ne pas jamais sans non
-    nicht kein keine keinen ohne nie não لا ليس لم नहीं לא 不 没 沒 無 无 非 未 勿 别 別 否
+_NEGATORS = _words("""
+    not no never none nothing nobody neither nor without cannot nowhere hardly не нет ни нельзя
+    никогда без nunca ni sin ne pas jamais sans non nicht kein keine keinen ohne nie não
+    لا ليس لم नहीं לא 不 没 沒 無 无 非 未 勿 别 別 否
 """)
-VERDICTS = _words("no нет non nein")
+_REFUSALS = _words("fail fails failed refuse refuses refused unable")
+"""Negators where "to" follows."""
+_VERDICTS = _words("no нет non nein")
 """Negators that are an answer of their own where a stop follows."""
 LIMITS = _words("only unless except otherwise until but however if although")
 HARD_LIMITS = _words("""
@@ -61,8 +72,8 @@ HARD_LIMITS = _words("""
     almost nearly partly soon
 """)
 SEQUENCE = _words("then before after first next finally second")
-JOINS = _words("and or & plus и или et ou und oder 和 或")
-CLAUSE_OPENERS = JOINS | _words("""
+_JOINS = _words("and or & plus и или et ou und oder 和 或")
+_CLAUSE_OPENERS = _JOINS | _words("""
     but because so which while whereas when if although though since unless except without
     но потому который mais aber pero
 """)
@@ -72,13 +83,14 @@ _UP_TO_TWENTY = """
 """
 NUMBER_WORDS = {word: str(value) for value, word in enumerate(_UP_TO_TWENTY.split())}
 _OPPOSITES = """
-    always never sometimes usually rarely often|all some most few none|must may might
+    always never sometimes rarely|often rarely|usually rarely|all some most few none|must may might
     required optional|more less fewer|most least fewest|before after during|above below|over under
-    left right|top bottom|first last|high low|higher lower|highest lowest|increase decrease reduce
+    left right|top bottom|high low|higher lower|highest lowest|increase decrease reduce
     rise fall|raise lower|grow shrink|improve hurt worsen|up down|fast slow|faster slower|big small
     larger smaller|longer shorter|long short|strong weak|early late|earlier later|oldest newest
     young old|hot cold|warm cool|good bad|better worse|best worst|true false|zero one|with without
-    enable disable|allow forbid prevent block deny|accept reject|add remove delete|keep drop
+    enable disable|allow allowed forbid forbidden prohibit prevent block deny|use avoid ignore
+    accept reject|add remove delete|keep drop
     open close|start stop end|push pull|read write|import export|encode decode|encrypt decrypt hash
     lock unlock|acquire release|create destroy delete|public private|internal external|inner outer
     local global|static dynamic|parallel sequential|win lose|profit loss|gain loss|odd even
@@ -86,7 +98,10 @@ _OPPOSITES = """
     north south east west|second minute hour day week month year|celsius fahrenheit kelvin
     january february march april may june july august september october november december
     monday tuesday wednesday thursday friday saturday sunday|red green blue yellow black white
-    male female|men women|positive negative|full empty|cheap expensive|client server|stack heap
+    on off|and or|in out|for against|inside outside|both either neither|same different|next previous
+    first second third last|single multiple|once twice|plus minus|primary secondary|upper lower
+    input output|row column|horizontal vertical|past future|still formerly|male female|men women
+    positive negative|full empty|cheap expensive|client server|stack heap
     safe dangerous|support lack|agree disagree
 """
 _SUFFIXES = _words("""
@@ -98,6 +113,18 @@ SPACELESS = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 )
 """A character of a script that does without blanks between words."""
+_EDGES = " .,;:!?'\"[]{}<>*…।《》「」『』【】"
+_LATE_NEGATION = re.compile("ません|ない|않|없|못")
+_OWNER = re.compile(r"(?i)\b(?!(?:it|he|she|that|there|here|what|who|let)'s)(\w+)'s (\w+)")
+_NO_ONE = re.compile(r"(?i)\bno one\b")
+_CHUNK = re.compile(rf"`[^`\n]{{1,200}}`|{SPACELESS.pattern}|(?:(?!{SPACELESS.pattern})[^\s`])+")
+_SENTENCE_END = re.compile(r"\n+|(?<!\s[A-Z]\.)(?<=[.!?])\s+(?=[^\sa-z])")
+_BULLET = re.compile(r"(?m)^[ \t>]*(?:[-*•+]|#{1,6}|\d{1,3}[.)])[ \t]+")
+_TIGHT = re.compile(r"(?<=\w)\([^()\n]{0,40}\)|[(\[][-\w.']{1,30}(?:, ?[-\w.']{1,30}){1,20}[)\]]")
+_NUMBER = re.compile(r"([$€£¥]?)([-+]?\d[\d,_]*(?:\.\d+)?)(%|[a-zA-Z]{0,4})")
+_CODE_LIKE = re.compile(
+    r"[_()\[\]{}<>≤≥+*/\\@#^~|&%$→\d]|::|--|\w\.\w|[a-z][A-Z]|^[A-Z]{2,}s?$|^[B-HJ-Z]$"
+)
 
 
 def clipped(text: str) -> str:
@@ -138,3 +165,126 @@ OPPOSITES = tuple(
     if group.strip()
 )
 """Stems of which two texts that say the same do not hold one each."""
+
+
+_Kind = Literal["word", "fact", "stop", "join"]
+_Spelling = tuple[str, _Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word as it is compared."""
+
+    key: str
+    kind: _Kind
+    clause: int
+    """Counted on at every comma, "and" or "because"."""
+    span: int
+    """Counted on where what follows may as well come first: not at a bare "and"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is compared of a text."""
+
+    raw: tuple[Token, ...]
+    tokens: tuple[Token, ...]
+    """The words and facts of `raw`; all of it where there are none."""
+    keys: frozenset[str]
+    facts: frozenset[str]
+    """Keys of numbers, names and identifiers."""
+    words: frozenset[str]
+    """Stems of `raw`."""
+
+
+def sentences_of(text: str) -> list[str]:
+    """Return the sentences and lines of a text, long ones from its head and tail only."""
+    text = _BULLET.sub("", folded(clipped(text)))
+    text = _NO_ONE.sub("nobody", _LATE_NEGATION.sub("否", _OWNER.sub(r"\2 of \1", text)))
+    text = _TIGHT.sub(lambda group: group[0].replace(" ", ""), text)
+    return [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip(_EDGES)]
+
+
+def reading_of(sentences: Iterable[str]) -> Reading:
+    """Read sentences as one text."""
+    raw: list[Token] = []
+    for sentence in sentences:
+        raw.extend(_tokens(sentence, len(raw) + 1))
+    tokens = tuple(token for token in raw if token.kind in ("word", "fact")) or tuple(raw)
+    return Reading(
+        raw=tuple(raw),
+        tokens=tokens,
+        keys=frozenset(token.key for token in tokens),
+        facts=frozenset(token.key for token in tokens if token.kind == "fact"),
+        words=frozenset(stem(t.key) if t.kind == "stop" else t.key for t in raw),
+    )
+
+
+def _tokens(sentence: str, clause: int) -> Iterator[Token]:
+    span = clause
+    chunks = _CHUNK.findall(sentence)
+    words = [chunk.strip(_EDGES).casefold() for chunk in chunks]
+    negated, opens = False, True
+    for chunk, word, following in zip(chunks, words, [*words[1:], ""], strict=False):
+        if _negates(chunk, word, following):
+            negated = True
+            yield Token("no", "join", clause, span)
+            continue
+        if word in _CLAUSE_OPENERS and following != "then":
+            clause += 1
+            span += word not in _JOINS
+        for key, kind in _units(chunk, word, opens=opens):
+            is_content = kind in ("word", "fact")
+            yield Token(f"¬{key}" if negated and is_content else key, kind, clause, span)
+            negated = negated and not is_content
+        opens = chunk.endswith((":", '"', "-"))
+        if chunk.endswith((",", ";", ")", "-")):
+            clause += 1
+            span += following not in _JOINS
+            yield Token(",", "join" if chunk[-1] in ",;" else "stop", clause, span)
+    if negated:
+        yield Token("¬", "fact", clause, span)
+
+
+def _negates(chunk: str, word: str, following: str) -> bool:
+    if word.endswith("n't"):
+        return True
+    is_verdict = word in _VERDICTS and chunk.endswith((",", ".", ":"))
+    if word in _REFUSALS and following == "to":
+        return True
+    return word in _NEGATORS and not is_verdict and following not in ("only", "just", "только")
+
+
+def _units(chunk: str, word: str, *, opens: bool) -> Iterator[_Spelling]:
+    """Spell what stands between two blanks; after an opening a capital letter means nothing."""
+    if chunk.startswith("`"):
+        for piece in chunk.strip("`").split():
+            yield _plain(piece.strip(",:;")), "fact"
+        return
+    bare = chunk.strip(_EDGES if "(" in chunk.lstrip("(") else f"{_EDGES}()")
+    lower = bare.casefold().removesuffix("'s")
+    if number := _NUMBER.fullmatch(bare):
+        for part in _number_parts(*number.groups()):
+            yield part, "fact"
+    elif _CODE_LIKE.search(bare) or lower in NUMBER_WORDS:
+        yield NUMBER_WORDS.get(lower, _plain(bare)), "fact"
+    elif lower in STOP_WORDS or word in _JOINS:
+        yield lower, "join" if word in _JOINS else "stop"
+    else:
+        kind: _Kind = "fact" if bare[:1].isupper() and not opens else "word"
+        for part in filter(None, lower.split("-")):
+            yield (part, "stop") if part in STOP_WORDS else (stem(part), kind)
+
+
+def _plain(word: str) -> str:
+    """Spell a name; only where it is an option does its case mean anything."""
+    if word.startswith("-"):
+        return word
+    word = word.casefold()
+    return stem(word) if word.replace("-", "").isalpha() else word
+
+
+def _number_parts(currency: str, digits: str, unit: str) -> Iterator[str]:
+    digits = digits.replace(",", "").replace("_", "").lstrip("+")
+    yield digits.rstrip("0").rstrip(".") if "." in digits else digits
+    yield from filter(None, (currency, unit.casefold()))

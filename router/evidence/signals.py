@@ -20,7 +20,7 @@ class Signal:
     said: str
     """What the caller does, in words, for `Profile.reasons`."""
     concept: str
-    """Of `router.lexicon.LEXICON`, or a shape of `SHAPES`."""
+    """Of `lexicon.LEXICON`, or a shape of `shapes.SHAPES`."""
     objects: tuple[str, ...] = ()
     """Concepts, one of which must stand near `concept` in the same sentence."""
     aside: float = 0.5
@@ -31,7 +31,7 @@ SIGNALS: Final = (
     Signal("architecture", 2.5, "asks to design", "design"),
     Signal("architecture", 3.5, "asks to design", "design", ("system", "architecture", "whole")),
     Signal("architecture", 3.5, "asks for an architecture", "propose", ("architecture",)),
-    Signal("architecture", 3.0, "asks for an architecture", "write", ("architecture",)),
+    Signal("architecture", 3.0, "asks for an architecture", "write", ("architecture", "design")),
     Signal("architecture", 3.5, "asks for an architecture", "give", ("architecture",)),
     Signal("architecture", 2.5, "asks for a plan", "propose", ("scheme", "scale", "build")),
     Signal("architecture", 2.5, "asks for a plan", "give", ("scheme",)),
@@ -95,7 +95,6 @@ SIGNALS: Final = (
     Signal("implementation", 3.0, "starts with code", "code first"),
     Signal("implementation", 2.5, "asks for a change to code", "change to code"),
     Signal("implementation", 2.2, "states what software should do", "software statement"),
-    Signal("implementation", 2.0, "goes on with software", "software continued"),
     Signal("implementation", 1.0, "names several files", "files named"),
     Signal("implementation", 1.0, "lists requirements", "list given"),
     Signal("implementation", 0.5, "shows code", "code shown"),

@@ -1,13 +1,12 @@
 """Words of seven languages, and what they stand for.
 
 English, German, French, Spanish, Portuguese, Russian and Chinese words for one thing are one
-concept, so that the evidence in `router.evidence` is written once for all of them.
+concept, so that the signals are written once for all of them.
 """
 
 # ruff: noqa: RUF001 -- these are the letters the callers type.
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 LEXICON: Final[Mapping[str, str]] = {
@@ -21,24 +20,24 @@ LEXICON: Final[Mapping[str, str]] = {
         through, walk me through, talk me through, lay out, vorschlagen, plane, skizziere, propone,
         proponha, planifie, esquisse, предложи, придумай, распиши, опиши как, составь, 提出,
         规划""",
-    "advise": """würdest du, wie würde, how would i, tu ferais, harías, faria, как спроектировать,
-        как построить, как организовать, help me choose, help us choose, make sense, makes sense,
-        worth it, is it worth, better to, or should, thoughts on, your take, how best, how can we,
-        how could we, macht es sinn, lohnt sich, was würdest du, vaut il mieux, que choisir, qué
-        opinas, vale la pena, es mejor, vale a pena, é melhor, имеет ли смысл, как бы ты, что
-        думаешь, какой вариант, какой подход, 还是, 怎么选, 如何设计, 建议, what do you think, do
-        you think, opinion on, your advice, strategie*, stratégie*, estrategia*, стратеги*, should
-        we, should i, should the, should our, should this, how would you, what would you, you'd,
-        whether, vs, versus, recommend*, recommand*, recomend*, recomiend*, empfehl*, empfiehl*,
-        compare, evaluate, weigh, decide, deciding, pick, which approach, what approach, right way,
-        best way, good idea, sane way, sensible way, trade offs, trade off, tradeoffs, pros and
-        cons, consequences, strategy, roadmap, alternative, alternatives, figure out, what needs to,
-        how do we, how should, what would, look like, where do we start, where to start,
-        considering, not sure if, not sure whether, sollten wir, sollte ich, wie soll, vergleiche,
-        entscheiden, wo fangen wir an, faut il, devrions nous, comparez, hésite, hésitons, par où
-        commencer, deberíamos, conviene, por dónde, devemos, por onde, стоит ли, выбрать, выбор*,
-        посовет*, сравни*, что лучше, как лучше, как правильно, с чего начать, 应该, 推荐, 比较,
-        怎么设计, 应该怎么""",
+    "advise": """wie sollen, wie sollten, würdest du, wie würde, how would i, tu ferais, harías,
+        faria, как спроектировать, как построить, как организовать, help me choose, help us choose,
+        make sense, makes sense, worth it, is it worth, better to, or should, thoughts on, your
+        take, how best, how can we, how could we, macht es sinn, lohnt sich, was würdest du, vaut il
+        mieux, que choisir, qué opinas, vale la pena, es mejor, vale a pena, é melhor, имеет ли
+        смысл, как бы ты, что думаешь, какой вариант, какой подход, 还是, 怎么选, 如何设计, 建议,
+        what do you think, do you think, opinion on, your advice, strategie*, stratégie*,
+        estrategia*, стратеги*, should we, should i, should the, should our, should this, how would
+        you, what would you, you'd, whether, vs, versus, recommend*, recommand*, recomend*,
+        recomiend*, empfehl*, empfiehl*, compare, evaluate, weigh, decide, deciding, pick, which
+        approach, what approach, right way, best way, good idea, sane way, sensible way, trade offs,
+        trade off, tradeoffs, pros and cons, consequences, strategy, roadmap, alternative,
+        alternatives, figure out, what needs to, how do we, how should, what would, look like, where
+        do we start, where to start, considering, not sure if, not sure whether, sollten wir, sollte
+        ich, wie soll, vergleiche, entscheiden, wo fangen wir an, faut il, devrions nous, comparez,
+        hésite, hésitons, par où commencer, deberíamos, conviene, por dónde, devemos, por onde,
+        стоит ли, выбрать, выбор*, посовет*, сравни*, что лучше, как лучше, как правильно, с чего
+        начать, 应该, 推荐, 比较, 怎么设计, 应该怎么""",
     "build": """build, structure, organise, organize, reorganise, reorganize, put together, set up,
         should work, would work, fit together, fits together, should look, aufbauen, aufteilen,
         structurer, estructurar, estruturar, построить, организовать, устроить, 构建, 搭建""",
@@ -89,8 +88,8 @@ LEXICON: Final[Mapping[str, str]] = {
         resume, traduza, traduzir, resuma, переведи, перевести, суммируй, резюмируй, перескаж*,
         кратк*, сократи, перепиши, вежливее, перефразир*, 翻译, 总结, 概括, 改写, 润色""",
     "as format": """as a table, as table, as json, as csv, as yaml, as markdown, as a list, as
-        bullets, bullet points, bulleted list, markdown table, html table, table out of, title case,
-        plain english, simpler words, shorter, longer, friendlier, simpler, more concise, more
+        bullets, bullet points, bulleted list, markdown table, html table, a table out of, title
+        case, plain english, simpler words, shorter, longer, friendlier, simpler, more concise, more
         professional, more formal, more polite, more casual, half as long, alphabetically, in
         english, in french, in german, in spanish, in russian, in chinese, to english, to french, to
         german, to spanish, to russian, to chinese, into english, into french, into german, into
@@ -199,20 +198,21 @@ LEXICON: Final[Mapping[str, str]] = {
         сборк*, компил*, докер*, контейнер*, кластер*, шард*, реплик*, индекс*, верстк*, плагин*,
         фронтенд*, вебхук*, ветк*, витрин*, прод, проде, базу, базы, produktion*, datenbank*, 文件,
         服务器, 浏览器, 按钮, 页面, 订单, 队列, 循环, 异步, 数据""",
-    "tidy": """типы, типизац*, types, type hint, type hints, type annotation, type annotations,
-        return type, return types, docstring, docstrings, jsdoc, javadoc, getter, getters, setter,
-        setters, null check, null checks, import, imports, unused import, unused imports, unused
-        variable, list comprehension, comprehension, comprehensions, lint, linter, flake8, eslint,
-        ruff, mypy, warning, warnings, typo, typos, semicolon, semicolons, indentation, whitespace,
-        boilerplate, f string, f strings, quotes, single quotes, double quotes, constant, comments,
-        a comment, header comment, comment out, formatting, indent, trailing comma, newline, snake
-        case, camel case, magic number, unused, dead code, commented out, закомментирован*, отступ*,
-        кавыч*, anführungszeichen, guillemets, comillas, snake_case, camelcase, const, ternary,
-        arrow function, optional, private, static, default value, the default, the version,
-        variable, variables, keywords, console.log, print statements, __repr__, __str__, __eq__,
-        callbacks, var, typannotation*, typhinweis*, kommentar*, importe, privat, annotations de
-        type, commentaires, comentarios, anotaciones, anotações, аннотац*, докстринг*, импорт*,
-        опечатк*, переменн*, комментари*, проверку на null, строки, 类型注解, 注释, 变量, 导入""",
+    "tidy": """tabs, spaces, типы, типизац*, types, type hint, type hints, type annotation, type
+        annotations, return type, return types, docstring, docstrings, jsdoc, javadoc, getter,
+        getters, setter, setters, null check, null checks, import, imports, unused import, unused
+        imports, unused variable, list comprehension, comprehension, comprehensions, lint, linter,
+        flake8, eslint, ruff, mypy, warning, warnings, typo, typos, semicolon, semicolons,
+        indentation, whitespace, boilerplate, f string, f strings, quotes, single quotes, double
+        quotes, constant, comments, a comment, header comment, comment out, formatting, indent,
+        trailing comma, newline, snake case, camel case, magic number, unused, dead code, commented
+        out, закомментирован*, отступ*, кавыч*, anführungszeichen, guillemets, comillas, snake_case,
+        camelcase, const, ternary, arrow function, optional, private, static, default value, the
+        default, the version, variable, variables, keywords, console.log, print statements,
+        __repr__, __str__, __eq__, callbacks, var, typannotation*, typhinweis*, kommentar*, importe,
+        privat, annotations de type, commentaires, comentarios, anotaciones, anotações, аннотац*,
+        докстринг*, импорт*, опечатк*, переменн*, комментари*, проверку на null, строки, 类型注解,
+        注释, 变量, 导入""",
     "small": """regex, regexp, regular expression, unit test, one liner, one line, list
         comprehension, getter, setter, docstring, регулярк*, регулярное, regulären, expresión
         regular, expression régulière, 正则""",
@@ -277,11 +277,11 @@ LEXICON: Final[Mapping[str, str]] = {
         hijack*, mitm, md5, sha1, plaintext, root access, privilege*, cve, zero day,
         unauthenticated, without authentication, find out which, former employee, ssh keys,
         vulnerab*, exploit*, xss, csrf, ssrf, idor, sql injection, rce, security, security hole,
-        security holes, attack, attacker, bypass, spam*, abuse*, ddos, phishing, malicious, sandbox,
-        risks, unauthorized, unauthorised, secrets, credential*, passwords, secret key, private key,
-        api keys, encryption keys, signing secret, admin access, admin account, admin accounts,
-        hipaa, pci, sicherheit*, angriff*, sécurité, faille*, seguridad, segurança, безопасност*,
-        уязвим*, инъекци*, 安全, 漏洞, 注入""",
+        security holes, attack, attacker, bypass, spam*, abuse*, ddos*, phishing, malicious,
+        sandbox, risks, unauthorized, unauthorised, secrets, credential*, passwords, secret key,
+        private key, api keys, encryption keys, signing secret, admin access, admin account, admin
+        accounts, hipaa, pci, sicherheit*, angriff*, sécurité, faille*, seguridad, segurança,
+        безопасност*, уязвим*, инъекци*, 安全, 漏洞, 注入""",
     "breach": """утекли, утек, datenleck, darknet, dark web, supply chain attack, chargebacks,
         publicly accessible, fraud, hacked, data breach, security breach, been breached,
         compromised, ransomware, malware, brute force, brute forcing, threat model, pentest,
@@ -346,98 +346,3 @@ LEXICON: Final[Mapping[str, str]] = {
 
 Lower case, with `ё` as `е` and hyphens as spaces. A phrase may stand for several concepts.
 """
-
-_TOKEN: Final = re.compile(r"\w+(?:['.+;]\w+|\+\+)*|[,:;]|[.!?\n]+")
-"""A word (`don't`, `app.py`, `c++`), a comma, colon or semicolon, or the end of a sentence."""
-_SPELLINGS: Final[Mapping[str, str]] = {
-    "’": "'",
-    "ё": "е",
-    "\uff1f": "?",
-    "\uff01": "!",
-    "\uff0c": ",",
-    "\uff1a": ":",
-    "\uff1b": ";",
-    "。": ".",
-    "、": ",",
-}
-_HAN: Final = re.compile("[\u4e00-\u9fff]")
-_HAN_HEAD_CHARS: Final = 300
-_HAN_TAIL_CHARS: Final = 200
-COMMA: Final = ","
-"""The concept of a comma, which ends a clause."""
-
-_Concepts = tuple[str, ...]
-_Entries = Mapping[str, Sequence[tuple[tuple[str, ...], _Concepts]]]
-Phrase = tuple[int, int, _Concepts]
-"""Something the lexicon knows: where it starts and ends among the tokens, and its meanings."""
-
-
-def tokens_of(text: str) -> list[str]:
-    """Split text into lower-case words and stops; Chinese, which has no spaces, at known words."""
-    text = text.lower()
-    if not text.isascii():
-        for foreign, plain in _SPELLINGS.items():
-            text = text.replace(foreign, plain)
-        if _HAN.search(text):
-            # A Chinese character says as much as a few letters, and takes longer to look up.
-            if len(text) > _HAN_HEAD_CHARS + _HAN_TAIL_CHARS:
-                text = f"{text[:_HAN_HEAD_CHARS]}\n{text[-_HAN_TAIL_CHARS:]}"
-            text = _HAN_PHRASES.sub(r" \g<0> ", text)
-    return _TOKEN.findall(text)
-
-
-def phrases_in(tokens: Sequence[str]) -> Iterator[Phrase]:
-    """Yield the phrases that are known, in order, the longest where several begin."""
-    ends = 0
-    for at, token in enumerate(tokens):
-        if at < ends:
-            continue
-        concepts = _ALONE.get(token)
-        if concepts is not None:
-            ends = at + 1
-            yield at, ends, concepts
-        elif token in _WHOLE or token[:3] in _STEMS:
-            for phrase in _phrases_at(tokens, at):
-                ends = phrase[1]
-                yield phrase
-                break
-
-
-def _phrases_at(tokens: Sequence[str], at: int) -> Iterator[Phrase]:
-    """Yield what is known to begin at a token: phrases before stems, longer before shorter."""
-    token = tokens[at]
-    for rest, concepts in _WHOLE.get(token, ()):
-        ends = at + 1 + len(rest)
-        if not rest or tuple(tokens[at + 1 : ends]) == rest:
-            yield at, ends, concepts
-    for (stem,), concepts in _STEMS.get(token[:3], ()):
-        if token.startswith(stem):
-            yield at, at + 1, concepts
-
-
-def _phrases() -> Mapping[str, _Concepts]:
-    phrases: dict[str, _Concepts] = {}
-    for concept, listed in LEXICON.items():
-        for phrase in " ".join(listed.split()).split(", "):
-            phrases[phrase] = (*phrases.get(phrase, ()), concept)
-    return phrases
-
-
-def _indexed() -> tuple[_Entries, _Entries]:
-    """Return phrases by first word, and stems by their first three letters; longest first."""
-    whole: dict[str, list[tuple[tuple[str, ...], _Concepts]]] = {COMMA: [((), (COMMA,))]}
-    stems: dict[str, list[tuple[tuple[str, ...], _Concepts]]] = {}
-    for phrase, concepts in sorted(_PHRASES.items(), key=lambda item: -len(item[0])):
-        first, *rest = _TOKEN.findall(phrase)
-        if phrase.endswith("*"):
-            stems.setdefault(first[:3], []).append(((first,), concepts))
-        else:
-            whole.setdefault(first, []).append((tuple(rest), concepts))
-    return whole, stems
-
-
-_PHRASES: Final = _phrases()
-_WHOLE, _STEMS = _indexed()
-_ALONE: Final = {word: entries[0][1] for word, entries in _WHOLE.items() if not entries[0][0]}
-"""Words with which no longer phrase begins: most words, found in one step."""
-_HAN_PHRASES: Final = re.compile("|".join(sorted(filter(_HAN.match, _PHRASES), key=len)[::-1]))
