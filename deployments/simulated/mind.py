@@ -42,8 +42,9 @@ _CONVERGES: Mapping[str, float] = {
 }
 
 _CODE = re.compile(
-    r"\b(?:write|implement|create|add|fix|refactor|code)\b[^.?!\n]*"
-    r"\b(?:function|class|code|script|program|method|module|tests?|endpoint|python)\b",
+    r"\b(?:write|implement|create|add|fix|refactor|code|rename|convert|sort|remove)\b[^.?!\n]*"
+    r"\b(?:function|class|code|script|program|method|module|tests?|endpoint|python|variable|imports?"
+    r"|loop|def)\b",
     re.IGNORECASE,
 )
 _JSON = re.compile(r"\b(?:in|as|with|return|only) (?:valid )?json\b", re.IGNORECASE)
@@ -196,9 +197,14 @@ def _code(model: str, question: str) -> str:
 
 
 def _echo(model: str, question: str) -> str:
+    """Say the same in two ways: by default the families agree, in meaning if not in words."""
     if family(model) == "gemini":
-        return f'About "{_gist(question)}": I read it to the end and would reason step by step.'
-    return f'You asked: "{_gist(question)}". I read the whole message; my reasoning would go here.'
+        return (
+            f'You asked "{_gist(question)}", which was read to the end; my reasoning would follow.'
+        )
+    return (
+        f'You asked: "{_gist(question)}". That was read to the end, and my reasoning would follow.'
+    )
 
 
 def _gist(question: str) -> str:

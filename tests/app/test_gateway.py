@@ -82,6 +82,18 @@ def test_the_ledger_equals_the_bill_for_every_scenario_that_ends_in_an_answer(
     assert simulated_totals(tmp_path / "ledger.sqlite3") == billed_totals(tmp_path / "bill.jsonl")
 
 
+def test_the_simulated_families_agree_at_once_unless_told_otherwise(gateway) -> None:
+    async def scenario(http) -> None:
+        for content in ("Explain TCP.", "Sort these imports: import os", "Is the sky blue?"):
+            reply = await ask(http, content, "tier3")
+            receipt = (
+                await http.get(f"/v1/requests/{reply.headers['x-tercet-request-id']}")
+            ).json()
+            assert len(receipt["attempts"]) == 2, content
+
+    gateway(scenario)
+
+
 @pytest.mark.parametrize("marker", ["e500", "e502", "reset", "eof", "cut", "bad-json", "mid-error"])
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_failing_provider_never_makes_the_gateway_fail(gateway, marker, stream) -> None:
