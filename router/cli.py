@@ -14,8 +14,8 @@ from tercet.errors import TercetError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         if arguments.command == "run":
             return in_foreground([sys.executable, "-m", "router.cli", "system"])
         if arguments.command == "system":
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tercet", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,reconcile}")
     commands.add_parser(
         "run",
         help="start everything on this machine, in the foreground",
