@@ -15,15 +15,15 @@ from typing import cast
 
 from router.codeform import FENCE, code_in, fenced, form_of
 from router.likeness import alike, clash, is_limited
-from router.quantity import is_bare, quantities, same, stated
+from router.quantity import is_bare, quantities, same_numbers, stated
 from router.wording import POLAR, STOP_WORDS, clipped, folded
 from tercet.answer import AgreementKind
 
 SIMULATED_MARK = "[simulated] "
 """How every text of the project's own simulated upstreams begins."""
 
-
 _OPENING_CHARS = 300
+_ASKED_CHARS = 20_000  # the end of a question, where it may offer options
 _MARKED_CHARS = 4_000  # the end of a text, where it may mark its final answer
 _KEYED_CHARS = 10_000  # longer text is equal text only with the same words and marks
 _BOX = re.compile(r"\\boxed\s*\{")
@@ -65,13 +65,13 @@ _NOT = re.compile(r"\bnot\b|n't\b|\bне\b")
 _VERDICT = re.compile(
     r"(?i)(?:(?:that|this|it|the statement|the claim)(?: is|'s)\s+)?"
     r"(?:(?P<no>no|nope|incorrect|false|wrong|not (?:true|correct|right)|нет|неверно|неправда"
-    r"|不是的?|不|否|没有|いいえ|non|nein)|yes|yeah|yep|yup|correct|true|right|indeed|absolutely|definitely"
-    r"|certainly|of course|да|верно|правда|是的?|对|はい|sí|si|oui|ja)"
-    r"(?=\s*(?:$|[.,;:!()\n-]|because\b|since\b|it\b|this\b|that\b|you\b))"
+    r"|不是的?|不|否|没有|いいえ|non|nein)|yes|yeah|yep|yup|correct|true|right|indeed"
+    r"|absolutely|definitely|certainly|of course|да|верно|правда|是的?|对|はい|sí|si|oui|ja)"
+    r"(?=\s*(?:$|[.,;:!()\n]|-\s|because\b|since\b|it\b|this\b|that\b|you\b))"
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Said:
     text: str
     final: str
@@ -91,9 +91,10 @@ def agree(first: str, second: str, *, question: str) -> AgreementKind | None:
         return None
     if left == right:
         return "exact"
-    said = _Said(left, final_answer(left)), _Said(right, final_answer(right))
+    one = _Said(text=left, final=final_answer(left))
+    other = _Said(text=right, final=final_answer(right))
     for kind, rung in _LADDER.items():
-        verdict = rung(*said, clipped(question))
+        verdict = rung(one, other, question)
         if verdict is not None:
             return kind if verdict else None
     return None
@@ -178,7 +179,7 @@ def _same_text(first: _Said, second: _Said, question: str) -> bool | None:
         return None
     if _LITERAL.fullmatch(one) and _LITERAL.fullmatch(other):
         return form_of("", one) == form_of("", other)
-    if _CODE.search(question):  # case and blanks are part of what code prints
+    if _CODE.search(question) and not _is_prose(one):  # case and blanks are part of an output
         return one.strip(_QUOTED) == other.strip(_QUOTED)
     if _FLAG.findall(one) != _FLAG.findall(other):
         return False
@@ -236,7 +237,7 @@ def _same_code(first: _Said, second: _Said, _question: str) -> bool | None:
 
 def _same_number(first: _Said, second: _Said, question: str) -> bool | None:
     one, other = clipped(first.final), clipped(second.final)
-    asked = "" if _CODE.search(question) else question
+    asked = "" if _CODE.search(question) else clipped(question)
     left, right = stated(one, question=asked), stated(other, question=asked)
     if not left or not right:
         return None
@@ -245,11 +246,11 @@ def _same_number(first: _Said, second: _Said, question: str) -> bool | None:
     )
     if is_sentence and clash(one, other):
         return False
-    return same(left, right, question=asked)
+    return same_numbers(left, right, question=asked)
 
 
 def _same_choice(first: _Said, second: _Said, question: str) -> bool | None:
-    if options := _options(question):
+    if options := _options(question[-_ASKED_CHARS:]):
         left, right = _picked(first.final, options), _picked(second.final, options)
         if left and right:
             return left == right
@@ -259,7 +260,7 @@ def _same_choice(first: _Said, second: _Said, question: str) -> bool | None:
     if ours[0] != theirs[0]:
         return False
     left, right = ours[1], theirs[1]
-    is_settled = bool(POLAR.search(question)) or not left or not right
+    is_settled = bool(POLAR.search(clipped(question))) or not left or not right
     numbers = [{number.value for number in quantities(reason)} for reason in (left, right)]
     is_other = clash(left, right) or (all(numbers) and numbers[0] != numbers[1])
     return True if is_settled and not is_other and is_limited(left) == is_limited(right) else None

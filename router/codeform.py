@@ -59,7 +59,7 @@ def fenced(text: str) -> tuple[str, str] | None:
 def code_in(text: str) -> tuple[str, str] | None:
     """Return the language and the source of a text that is mostly fenced code, or bare code."""
     code = fenced(text)
-    if code and len(code[1]) * 2 > len(text):
+    if code and len(code[1].strip()) > len(FENCE.sub("", text).strip()):
         return code
     return ("", text) if _BARE_CODE.match(text) else None
 
@@ -78,7 +78,7 @@ def form_of(language: str, source: str) -> Sequence[str]:
     if language in _BY_LINES:
         lexemes = _BY_LINES_TOKEN.findall(source)
         lines = "\0".join(x for x in lexemes if x[0] not in " \t#").split("\n")
-        return [line for line in lines if line.strip(" \t\0")]
+        return [line.strip("\0") for line in lines if line.strip(" \t\0")]
     if language in _DASHED:
         lexemes = _DASHED_TOKEN.findall(source)
         return [x if x[0] in "'\"" else x.casefold() for x in lexemes if not _is_quiet(x, "--")]

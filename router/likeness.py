@@ -6,7 +6,9 @@ words in common. The threshold was chosen on half of tests/router/agreement_pair
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from itertools import pairwise
 from math import sqrt
 
@@ -19,9 +21,9 @@ from router.wording import (
     SPACELESS,
     Reading,
     Token,
+    clipped,
     reading_of,
     sentences_of,
-    stem,
 )
 
 LIKENESS = 0.9
@@ -30,11 +32,12 @@ LIKENESS = 0.9
 _SHORT_WORDS = 4  # an answer this short is looked for in the other's first clause
 _FEW_WORDS = 10  # among so few, one word more or less changes what is said
 _OPENING_CHARS = 20
-_LEAD_EXTRAS = 3  # words of that clause that need not be in the short answer
+_LEAD_EXTRAS = 2  # words of that clause that need not be in the short answer
 _COMPANY = 4  # how many words back a word still keeps company with
 _PROSE_WORDS = 4  # mean words of a sentence below which lines are a list, not prose
-_HARD_LIMITS = HARD_LIMITS | frozenset(stem(word) for word in HARD_LIMITS)
 _LINKS = frozenset(("of", "to", "from", "by", "for", "with", "on", "over", "under"))
+_RELATIONS = frozenset(("makes", "gives", "provides", "has", "have", "uses", "gets", "lets"))
+_ARTICLES = frozenset(("a", "an", "the"))
 _NEGATING_PREFIXES = ("un", "in", "im", "il", "ir", "non", "non-", "dis", "de", "a")
 
 _NUMBERED = re.compile(r"(?m)^[ \t>]*\d{1,3}[.)][ \t]")
@@ -42,7 +45,8 @@ _RELATIVE = re.compile(r",\s+(?:which|who|whose|because|since)\b")
 _IN_ORDER = re.compile(r"(?i)\b(?:order|sort|rank|steps?|sequence|порядк|шаг)")
 _ASIDE = re.compile(
     r"(?i),\s+(?:an?|the)\s(?![^.]{0,200}(?:,|\band\b|\bor\b))|[;:](?=\s)|\s\(| - "
-    r"|,\s+(?:which|who|where|because|as|since|so|not|but|on|with|whose|while|whereas|specifically|namely|from|having|chosen|written|known|\w{3,20}(?:ed|ing))\b"
+    r"|,\s+(?:which|who|where|because|as|since|so|not|but|on|with|whose|while|whereas|specifically"
+    r"|namely|from|having|chosen|written|known|\w{3,20}(?:ed|ing))\b"
     r"|\s(?:because|while|whereas|since|which)\b"
     r"|\s(?:in|on|since|during|around)\s(?:the\s)?(?:early\s|late\s|mid-?\s?)?(?:(?:january|february"
     r"|march|april|may|june|july|august|september|october|november|december)\s)?\d"
@@ -60,14 +64,19 @@ def alike(first: str, second: str, *, question: str) -> bool:
         return False
     asked = reading_of(sentences_of(question)).keys
     known = frozenset(key for key in one.keys | other.keys if _is_asked(key, asked))
-    in_order = bool(_IN_ORDER.search(question)) or all(map(_NUMBERED.search, (first, second)))
+    in_order = bool(_IN_ORDER.search(clipped(question))) or all(
+        map(_NUMBERED.search, (first, second))
+    )
     if _contradict(one, other, known) or _reordered(one, other, known, in_order=in_order):
         return False
     pairs = (one, left, right), (other, right, left)
     return (
         _similar(one, other, known)
         or any(_goes_on(there, len(here), said, known) for said, here, there in pairs)
-        or (not POLAR.search(question) and any(_tells(t, said, known) for said, _, t in pairs))
+        or (
+            not POLAR.search(clipped(question))
+            and any(_tells(t, said, known) for said, _, t in pairs)
+        )
     )
 
 
@@ -123,12 +132,26 @@ def _reordered(one: Reading, other: Reading, known: Set[str], *, in_order: bool)
             for reading in (one, other)
         )
         return first != second
+    counts, others = (Counter(t.key for t in reading.tokens) for reading in (one, other))
+    even = {key for key, count in counts.items() if count == others[key] > 1}
+    one, other = _told_apart(one, even), _told_apart(other, even)
     return (
         _swapped(one, other)
         or _crossed(one, other)
         or _crossed(other, one)
         or (_is_passive(one) == _is_passive(other) and _turned(one, other))
     )
+
+
+def _told_apart(reading: Reading, repeated: Set[str]) -> Reading:
+    """Number the mentions of words that both texts repeat equally often."""
+    seen: Counter[str] = Counter()
+    tokens: list[Token] = []
+    for token in reading.tokens:
+        seen[token.key] += 1
+        is_told = token.key in repeated
+        tokens.append(replace(token, key=f"{token.key}#{seen[token.key]}") if is_told else token)
+    return replace(reading, tokens=tuple(tokens), keys=frozenset(token.key for token in tokens))
 
 
 def _turned(one: Reading, other: Reading) -> bool:
@@ -181,7 +204,7 @@ def _relinked(one: Reading, other: Reading) -> bool:
     shared = one.keys & other.keys
     for (head, word), link in mine.items():
         back = theirs.get((head, word), link)
-        if back != link and ((back and link) or "by" in (back, link)):
+        if back != link and ({back, link} <= _LINKS or "by" in (back, link)):
             return True
         if link and theirs.get((word, head)) == link:
             return True
@@ -190,7 +213,7 @@ def _relinked(one: Reading, other: Reading) -> bool:
 
 
 def _ties(reading: Reading) -> Mapping[tuple[str, str], str]:
-    """Return the preposition, or nothing, between each two neighbouring words."""
+    """Return the preposition or slight verb, or nothing, between each two neighbouring words."""
     ties: dict[tuple[str, str], str] = {}
     head, link = "", ""
     for token in reading.raw:
@@ -200,7 +223,7 @@ def _ties(reading: Reading) -> Mapping[tuple[str, str], str]:
             head, link = token.key, ""
         elif token.kind == "join":
             head = ""
-        elif token.key in _LINKS:
+        elif token.key in _LINKS or token.key in _RELATIONS:
             link = token.key
     return ties
 
@@ -211,7 +234,7 @@ def _complements(
     """Return what stands behind each word and its preposition, of the shared words."""
     complements: dict[tuple[str, str], set[str]] = {}
     for (head, word), link in ties.items():
-        if link and word in shared:
+        if link in _LINKS and word in shared:
             complements.setdefault((head, link), set()).add(word)
     return complements
 
@@ -280,7 +303,9 @@ def _tells(sentences: Sequence[str], answer: Reading, known: Set[str]) -> bool:
         for place, token in enumerate(lead.raw)
         if token.kind in ("word", "fact") and token.key not in known
     ]
-    if len(wanted) > _SHORT_WORDS or len(places) - len(wanted) > _LEAD_EXTRAS:
+    is_sentence = len(answer.keys) - len(wanted) > 1  # which has to be told as a whole
+    extras = len(places) - len(wanted)
+    if is_sentence or len(wanted) > _SHORT_WORDS or extras > _LEAD_EXTRAS:
         return False
     windows = (places[start : start + len(wanted)] for start in range(len(places)))
     return any(
@@ -293,7 +318,8 @@ def _tells(sentences: Sequence[str], answer: Reading, known: Set[str]) -> bool:
 
 def _stands_alone(lead: Reading, start: int, end: int, known: Set[str]) -> bool:
     """Whether no neighbour of the span modifies it, denies it or makes it part of a list."""
-    neighbours = (*lead.raw[max(start - 1, 0) : start], *lead.raw[end + 1 : end + 2])
+    before = [token for token in lead.raw[:start] if token.key not in _ARTICLES]
+    neighbours = (*before[-1:], *lead.raw[end + 1 : end + 2])
     return all(
         (token.kind == "stop" and token.key != "of") or token.key in known for token in neighbours
     )
@@ -317,7 +343,7 @@ def is_limited(sentence: str) -> bool:
 def _similar(one: Reading, other: Reading, known: Set[str]) -> bool:
     if (one.facts ^ other.facts) - (one.keys & other.keys) - known:
         return False
-    if _HARD_LIMITS & (one.words ^ other.words) or _replaced(one, other):
+    if HARD_LIMITS & (one.words ^ other.words) or _replaced(one, other):
         return False
     left, right = _scored(one, known), _scored(other, known)
     if not left or not right:
@@ -329,18 +355,22 @@ def _similar(one: Reading, other: Reading, known: Set[str]) -> bool:
 
 def _replaced(one: Reading, other: Reading) -> bool:
     """Whether a word of one text stands where the other has a different word."""
-    shared = one.keys & other.keys
-    return bool(_strangers(one, shared) & _strangers(other, shared))
+    return bool(_strangers(one, other) & _strangers(other, one))
 
 
-def _strangers(reading: Reading, shared: Set[str]) -> set[_Place]:
-    """Where the words stand that only this text has: after which shared word, before which."""
+def _strangers(one: Reading, other: Reading) -> set[_Place]:
+    """Where words stand that the other text has not, or not so often: after, before which word."""
+    unmet = Counter(token.key for token in other.tokens)
+    met: list[tuple[str, bool]] = []
+    for token in one.tokens:
+        unmet[token.key] -= 1
+        met.append((token.key, unmet[token.key] >= 0))
     places: set[_Place] = set()
-    for tokens, side in ((reading.tokens, "after"), (reading.tokens[::-1], "before")):
+    for keys, side in ((met, "after"), (met[::-1], "before")):
         neighbour = ""
-        for token in tokens:
-            if token.key in shared:
-                neighbour = token.key
+        for key, is_shared in keys:
+            if is_shared:
+                neighbour = key
             elif neighbour:
                 places.add((side, neighbour))
     return places

@@ -64,8 +64,9 @@ _PART_BEFORE = re.compile(
 _PART_AFTER = re.compile(r"\(|\s?[*/^×·÷√π\\]|\s?[-+]\s?(?:\d|[b-hj-z]\b)")
 _VARIABLE = re.compile("[b-hj-zπ]")
 _FORMULA = re.compile(r"[-\d\s.,+*/^×·÷()$]+(?:=|\bis\b|\bequals\b)\s*")
+_SERIAL = re.compile(r"0\d")
 _DENIED = re.compile(r"(?i)(?:\bnot|n't|\bnever|\bне)\s+(?:\w+\s+){0,2}$")
-_SAYS = re.compile(r"[^\W\d_]+|[^\s\w.,;:!?()'\"=≈~$*`-]")
+_SAYS = re.compile(r"\w+|[^\s\w.,;:!?()'\"=≈~$*`-]")
 _VAGUE = STOP_WORDS | {
     *("about", "approximately", "around", "roughly", "exactly", "answer", "result"),
     *("total", "equal", "equals", "final", "value", "not"),
@@ -98,7 +99,7 @@ class Quantity:
     """"Zero" or "one", which in a sentence may be a manner of speaking."""
     is_denied: bool
     is_part: bool
-    """Of a formula, a range or a bound: not a number that answers by itself."""
+    """Of a formula, a range, a bound or an identifier: no number that answers by itself."""
 
 
 def quantities(text: str) -> list[Quantity]:
@@ -148,7 +149,7 @@ def _asserted(found: Iterable[Quantity]) -> list[Quantity]:
     return [quantity for quantity in found if not quantity.is_denied] or list(found)
 
 
-def same(left: list[Quantity], right: list[Quantity], *, question: str) -> bool | None:
+def same_numbers(left: list[Quantity], right: list[Quantity], *, question: str) -> bool | None:
     """Whether two lists of numbers are the same; `None` if they are in another order."""
     if len(left) != len(right):
         return False
@@ -173,9 +174,6 @@ def _quantity(found: re.Match[str]) -> Quantity | None:
     size = int(found["whole"] or 0) + Decimal(digits).scaleb(power) / over
     spelled = (found["currency"] or found["unit"] or "").strip().replace(" ", "")
     unit, factor = _unit(spelled)
-    before = found.string[max(found.start() - _NEARBY_CHARS, 0) : found.start()]
-    after = found.string[found.end() : found.end() + _NEARBY_CHARS]
-    is_variable = spelled not in _UNITS and _VARIABLE.fullmatch(spelled)
     return Quantity(
         value=-size if "-" in found["sign"] + found["late_sign"] else size,
         place=Decimal(1).scaleb(power - decimals) if decimals else Decimal(0),
@@ -183,9 +181,22 @@ def _quantity(found: re.Match[str]) -> Quantity | None:
         factor=factor,
         name=(found["name"] or "").casefold(),
         is_word=found["digits"].casefold() in ("zero", "one"),
-        is_denied=bool(_DENIED.search(before)),
-        is_part=bool(is_variable or _PART_BEFORE.search(before) or _PART_AFTER.match(after)),
+        is_denied=bool(_DENIED.search(_before(found))),
+        is_part=bool(_SERIAL.match(digits)) or _is_part(found, spelled),
     )
+
+
+def _before(found: re.Match[str]) -> str:
+    return found.string[max(found.start() - _NEARBY_CHARS, 0) : found.start()]
+
+
+def _is_part(found: re.Match[str], unit: str) -> bool:
+    """Whether a number belongs to a formula, a range, a bound or an identifier."""
+    is_glued = found["unit"] and found.string[found.start("unit") - 1].isalnum()
+    if unit not in _UNITS and (is_glued or _VARIABLE.fullmatch(unit)):
+        return True
+    after = found.string[found.end() : found.end() + _NEARBY_CHARS]
+    return bool(_PART_BEFORE.search(_before(found)) or _PART_AFTER.match(after))
 
 
 def _with_degrees(text: str) -> str:
@@ -218,7 +229,8 @@ def _equal(one: Quantity, other: Quantity, question: str) -> bool:
 def _near(one: Quantity, other: Quantity, factor: Decimal, other_factor: Decimal) -> bool:
     left, right = one.value * factor, other.value * other_factor
     gap, size = abs(left - right), max(abs(left), abs(right))
-    if one.place == other.place == 0 and left == left.to_integral_value():
+    is_whole = left == left.to_integral_value() and right == right.to_integral_value()
+    if is_whole and one.place == other.place == 0:
         return gap == 0
     place = max(one.place * factor, other.place * other_factor)
     # A single digit such as 0.5 is too coarse to count as a rounding of another number.

@@ -42,15 +42,15 @@ POLAR = re.compile(
 """A question that asks for yes or no."""
 
 STOP_WORDS = _words("""
-    a also am an and any anyone are as at be because been being by call called can could did do does
-    doing done each else every everyone for from get gets give gives go goes got had happen happens
-    has have having he her here hers him his how however i if in into is it its itself just let lets
-    like makes many mean means me multiple my myself need no occur occurs of off on or other our out
-    own per provide provides quite rather really s same several shall she should simply so some such
-    t than that the their them themselves then there therefore these they thing things this those
-    through thus to too up upon us use used uses using various very via was we well were what when
-    where whereas whether which while who whom whose why will with within would yes yet you your
-    yours
+    a also am an and anyone are as at be because been being by called can could did do does
+    doing done each else every everyone for from get gets give gives go goes got had happen
+    happens has have having he her here hers him his how however i if in into is it its itself
+    just let lets like makes many me mean means multiple my myself need no occur occurs of off
+    on or other our out own per provide provides quite rather really s same several shall she
+    should simply so such t than that the their them themselves then there therefore these they
+    thing things this those through thus to too up upon us use used uses using various very via
+    was we well were what when where whereas whether which while who whom whose why will with
+    within would yes yet you your yours
     это как в на с и или а но что то же из за по от до для у о об он она они оно его её их мы вы я
     ты был была было были есть является который которая которое которые так потому бы ли
     этот эта el la los las un una del que le les du et est une der das und ist von den
@@ -67,11 +67,6 @@ _REFUSALS = _words("fail fails failed refuse refuses refused unable")
 _VERDICTS = _words("no нет non nein")
 """Negators that are an answer of their own where a stop follows."""
 LIMITS = _words("only unless except otherwise until but however if although")
-HARD_LIMITS = _words("""
-    only unless except otherwise until before after may might probably likely possibly perhaps
-    almost nearly partly soon
-""")
-SEQUENCE = _words("then before after first next finally second")
 _JOINS = _words("and or & plus и или et ou und oder 和 或")
 _CLAUSE_OPENERS = _JOINS | _words("""
     but because so which while whereas when if although though since unless except without
@@ -83,26 +78,27 @@ _UP_TO_TWENTY = """
 """
 NUMBER_WORDS = {word: str(value) for value, word in enumerate(_UP_TO_TWENTY.split())}
 _OPPOSITES = """
-    always never sometimes rarely|often rarely|usually rarely|all some most few none|must may might
-    required optional|more less fewer|most least fewest|before after during|above below|over under
-    left right|top bottom|high low|higher lower|highest lowest|increase decrease reduce
-    rise fall|raise lower|grow shrink|improve hurt worsen|up down|fast slow|faster slower|big small
-    larger smaller|longer shorter|long short|strong weak|early late|earlier later|oldest newest
-    young old|hot cold|warm cool|good bad|better worse|best worst|true false|zero one|with without
-    enable disable|allow allowed forbid forbidden prohibit prevent block deny|use avoid ignore
-    accept reject|add remove delete|keep drop
-    open close|start stop end|push pull|read write|import export|encode decode|encrypt decrypt hash
-    lock unlock|acquire release|create destroy delete|public private|internal external|inner outer
-    local global|static dynamic|parallel sequential|win lose|profit loss|gain loss|odd even
-    buy sell|lend borrow|legal illegal|ascending descending|minimum maximum|min max|stay move
-    north south east west|second minute hour day week month year|celsius fahrenheit kelvin
+    always never sometimes rarely|often rarely|usually rarely|all any some most few none half
+    must may might|must can should|required optional|more less fewer|most least fewest
+    before after during|above below|over under|left right|top bottom|high low|higher lower
+    highest lowest|increase decrease reduce|rise fall|raise lower|grow shrink|improve hurt worsen
+    up down|fast slow|faster slower|big small|larger smaller|longer shorter|long short|strong weak
+    early late|earlier later|oldest newest|young old|hot cold|warm cool|good bad|better worse
+    best worst|true false|zero one|with without|enable disable
+    allow allowed forbid forbidden prohibit prevent block deny|use avoid ignore|accept reject
+    add remove delete|keep drop|open close|start stop end|push pull|read write|import export
+    encode decode|encrypt decrypt hash|lock unlock|acquire release|create destroy delete
+    public private|internal external|inner outer|local global|static dynamic|parallel sequential
+    win lose|profit loss|gain loss|odd even|buy sell|lend borrow|legal illegal|ascending descending
+    minimum maximum|min max|stay move|north south east west|second minute hour day week month year
+    celsius fahrenheit kelvin
     january february march april may june july august september october november december
     monday tuesday wednesday thursday friday saturday sunday|red green blue yellow black white
-    on off|and or|in out|for against|inside outside|both either neither|same different|next previous
-    first second third last|single multiple|once twice|plus minus|primary secondary|upper lower
-    input output|row column|horizontal vertical|past future|still formerly|male female|men women
-    positive negative|full empty|cheap expensive|client server|stack heap
-    safe dangerous|support lack|agree disagree
+    on off|and or|in out|into out|for against|he she|his her|because although|if unless|won lost
+    many few|inside outside|both either neither|same different|next previous|first second third last
+    single multiple|once twice|plus minus|primary secondary|upper lower|input output|row column
+    horizontal vertical|past future|still formerly|male female|men women|positive negative
+    full empty|cheap expensive|client server|stack heap|safe dangerous|support lack|agree disagree
 """
 _SUFFIXES = _words("""
     ingly edly ations ation ions ing ies ed es ly s
@@ -129,10 +125,13 @@ _CODE_LIKE = re.compile(
 
 def clipped(text: str) -> str:
     """Return the head and tail of a long text, which is all that is read of it."""
-    for most, is_read_so in ((_READ_CHARS, True), (_READ_CHARS_SPACELESS, SPACELESS.search(text))):
-        if len(text) > most and is_read_so:
-            text = f"{text[: most // 2]}\n{text[-most // 2 :]}"
-    return text
+    text = _ends(text, _READ_CHARS)
+    is_spaceless = len(SPACELESS.findall(text)) * 2 > len(text)
+    return _ends(text, _READ_CHARS_SPACELESS) if is_spaceless else text
+
+
+def _ends(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]}\n{text[-most // 2 :]}"
 
 
 def folded(text: str) -> str:
@@ -159,19 +158,26 @@ def stem(word: str) -> str:
     return f"{word[:-2]}iz" if word.endswith("is") and len(word) > 5 else word
 
 
-OPPOSITES = tuple(
-    frozenset(stem(word) for word in group.split())
-    for group in _OPPOSITES.replace("\n", "|").split("|")
-    if group.strip()
-)
+def _stems(listed: str) -> frozenset[str]:
+    return frozenset(map(stem, listed.split()))
+
+
+OPPOSITES = tuple(_stems(group) for group in _OPPOSITES.replace("\n", "|").split("|"))
 """Stems of which two texts that say the same do not hold one each."""
+HARD_LIMITS = _stems("""
+    only unless except otherwise until before after may might probably likely possibly perhaps
+    almost nearly partly soon
+""")
+"""Stems that two texts have in common if they say the same."""
+SEQUENCE = _stems("then before after first next finally second")
+"""Stems that make the order in which things are told a part of what is told."""
 
 
 _Kind = Literal["word", "fact", "stop", "join"]
 _Spelling = tuple[str, _Kind]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """A word as it is compared."""
 
@@ -183,7 +189,7 @@ class Token:
     """Counted on where what follows may as well come first: not at a bare "and"."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What is compared of a text."""
 
@@ -199,7 +205,7 @@ class Reading:
 
 def sentences_of(text: str) -> list[str]:
     """Return the sentences and lines of a text, long ones from its head and tail only."""
-    text = _BULLET.sub("", folded(clipped(text)))
+    text = clipped(_BULLET.sub("", folded(clipped(text))))
     text = _NO_ONE.sub("nobody", _LATE_NEGATION.sub("否", _OWNER.sub(r"\2 of \1", text)))
     text = _TIGHT.sub(lambda group: group[0].replace(" ", ""), text)
     return [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip(_EDGES)]
@@ -227,23 +233,25 @@ def _tokens(sentence: str, clause: int) -> Iterator[Token]:
     negated, opens = False, True
     for chunk, word, following in zip(chunks, words, [*words[1:], ""], strict=False):
         if _negates(chunk, word, following):
-            negated = True
-            yield Token("no", "join", clause, span)
+            negated = not negated
+            yield Token(key="no", kind="join", clause=clause, span=span)
             continue
         if word in _CLAUSE_OPENERS and following != "then":
             clause += 1
             span += word not in _JOINS
         for key, kind in _units(chunk, word, opens=opens):
             is_content = kind in ("word", "fact")
-            yield Token(f"¬{key}" if negated and is_content else key, kind, clause, span)
+            denial = "¬" if negated and is_content else ""
+            yield Token(key=f"{denial}{key}", kind=kind, clause=clause, span=span)
             negated = negated and not is_content
         opens = chunk.endswith((":", '"', "-"))
         if chunk.endswith((",", ";", ")", "-")):
             clause += 1
             span += following not in _JOINS
-            yield Token(",", "join" if chunk[-1] in ",;" else "stop", clause, span)
+            kind = "join" if chunk[-1] in ",;" else "stop"
+            yield Token(key=",", kind=kind, clause=clause, span=span)
     if negated:
-        yield Token("¬", "fact", clause, span)
+        yield Token(key="¬", kind="fact", clause=clause, span=span)
 
 
 def _negates(chunk: str, word: str, following: str) -> bool:
@@ -252,7 +260,7 @@ def _negates(chunk: str, word: str, following: str) -> bool:
     is_verdict = word in _VERDICTS and chunk.endswith((",", ".", ":"))
     if word in _REFUSALS and following == "to":
         return True
-    return word in _NEGATORS and not is_verdict and following not in ("only", "just", "только")
+    return word in _NEGATORS and not is_verdict
 
 
 def _units(chunk: str, word: str, *, opens: bool) -> Iterator[_Spelling]:
@@ -268,12 +276,12 @@ def _units(chunk: str, word: str, *, opens: bool) -> Iterator[_Spelling]:
             yield part, "fact"
     elif _CODE_LIKE.search(bare) or lower in NUMBER_WORDS:
         yield NUMBER_WORDS.get(lower, _plain(bare)), "fact"
-    elif lower in STOP_WORDS or word in _JOINS:
+    elif word in _JOINS or (lower in STOP_WORDS and (opens or bare != "A")):  # plan A, vitamin A
         yield lower, "join" if word in _JOINS else "stop"
     else:
         kind: _Kind = "fact" if bare[:1].isupper() and not opens else "word"
         for part in filter(None, lower.split("-")):
-            yield (part, "stop") if part in STOP_WORDS else (stem(part), kind)
+            yield (part, "stop") if part in STOP_WORDS and part != lower else (stem(part), kind)
 
 
 def _plain(word: str) -> str:
