@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
-from router.agreement import agree, largest_camp
+from router.agreement.ladder import agree, largest_camp
 from router.compositions.stage import Event, Question, Stage, ask, failed, prompt_for
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step
 from tercet.call import Completion, Delta, Failure

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.agreement import SIMULATED_MARK, agree, final_answer, largest_camp
+from router.agreement.ladder import SIMULATED_MARK, agree, final_answer, largest_camp
 
 PAIRS = [
     json.loads(line)

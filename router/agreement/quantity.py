@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
-from router.wording import NUMBER_WORDS, STOP_WORDS, folded, stem
+from router.agreement.wording import NUMBER_WORDS, STOP_WORDS, folded, stem
 
 _TOLERANCE = Decimal("1e-6")
 _MOST_DIGITS = 60  # more is an identifier, not a number

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 from math import sqrt
 
-from router.wording import (
+from router.agreement.wording import (
     HARD_LIMITS,
     LIMITS,
     OPPOSITES,

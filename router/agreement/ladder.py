@@ -13,10 +13,10 @@ from decimal import MAX_EMAX, MIN_EMIN, Context
 from itertools import combinations
 from typing import cast
 
-from router.codeform import FENCE, code_in, fenced, form_of
-from router.likeness import alike, clash, is_limited
-from router.quantity import is_bare, quantities, same_numbers, stated
-from router.wording import POLAR, STOP_WORDS, clipped, folded
+from router.agreement.codeform import FENCE, code_in, fenced, form_of
+from router.agreement.likeness import alike, clash, is_limited
+from router.agreement.quantity import is_bare, quantities, same_numbers, stated
+from router.agreement.wording import POLAR, STOP_WORDS, clipped, folded
 from tercet.answer import AgreementKind
 
 SIMULATED_MARK = "[simulated] "
