@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
@@ -43,15 +44,26 @@ from tercet.config import Config, fleet, settings
 from tercet.errors import ConfigError
 from tercet.route import Route
 
-HEADER_HOLD_S = 1.0
-"""How long headers wait for the first content: until they leave, a failure has its own status."""
-KEEPALIVE_S = 10.0
 PARSE_IN_THREAD_BYTES = 1_000_000
 """Bodies above this are parsed off the event loop, which they would hold for tens of ms."""
 READY_WITHIN_S = 5.0
 POLICY = "route_by_complexity"
 
 Proxies = Mapping[str, DeploymentHandle[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a stream may be silent, in seconds."""
+
+    after_progress_s: float
+    """How long the headers wait for content after a note of progress; until they leave, a failure
+    has a status of its own."""
+    silent_s: float
+    """How long the headers wait for a first word, and a stream for its next."""
+
+
+PATIENCE = Patience(after_progress_s=1.0, silent_s=10.0)
 
 
 class Ingress:
@@ -208,13 +220,15 @@ async def _streamed(exchange: Exchange, frame: ReplyFrame, headers: dict[str, st
     return StreamingResponse(body, headers=headers, media_type="text/event-stream")
 
 
-async def _held(exchange: Exchange) -> list[Event]:
-    """Collect events until something was said, or the hold is over."""
+async def _held(exchange: Exchange, patience: Patience = PATIENCE) -> list[Event]:
+    """Collect events until something was said, or nothing more came in time."""
     held: list[Event] = []
+    patience_s = patience.silent_s
     try:
-        async with asyncio.timeout(HEADER_HOLD_S):
-            while not held or isinstance(held[-1], Progress):
+        while not held or isinstance(held[-1], Progress):
+            async with asyncio.timeout(patience_s):
                 held.append(await exchange.next())
+            patience_s = patience.after_progress_s
     except TimeoutError:
         return held
     except BaseException:
@@ -224,12 +238,12 @@ async def _held(exchange: Exchange) -> list[Event]:
 
 
 async def _events(
-    exchange: Exchange, frame: ReplyFrame, held: list[Event]
+    exchange: Exchange, frame: ReplyFrame, held: list[Event], patience: Patience = PATIENCE
 ) -> AsyncGenerator[bytes, None]:
     """Render the events, with a comment whenever nothing else was said for a while."""
     stream: ChatStream | None = None
     try:
-        async with aclosing(_following(exchange, held)) as events:
+        async with aclosing(_following(exchange, held, patience)) as events:
             async for event in events:
                 match event:
                     case None:
@@ -252,14 +266,17 @@ async def _events(
         exchange.abandon()
 
 
-async def _following(exchange: Exchange, held: list[Event]) -> AsyncGenerator[Event | None, None]:
+async def _following(
+    exchange: Exchange, held: list[Event], patience: Patience
+) -> AsyncGenerator[Event | None, None]:
     """Yield the held events, then the others as they come; `None` when a while has passed."""
     for event in held:
         yield event
     last = held[-1] if held else None
     while not isinstance(last, Answer | NoAnswer):
         try:
-            last = await asyncio.wait_for(exchange.next(), KEEPALIVE_S)
+            async with asyncio.timeout(patience.silent_s):
+                last = await exchange.next()
         except TimeoutError:
             last = None
         yield last

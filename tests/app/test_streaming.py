@@ -1,0 +1,100 @@
+"""When a stream's headers leave, and what follows them; a scripted exchange, a real event loop."""
+
+import asyncio
+import json
+
+from fakes.running import events_of
+
+from router import ingress
+from router.surfaces.openai_chat_reply import ReplyFrame
+from tercet.answer import Answer, NoAnswer, Progress, Speaking
+from tercet.call import Delta, Failure
+
+FRAME = ReplyFrame(task_id="req_1", route="tier2", created=0)
+ANSWER = Answer(text="Hi.", model="m", finish="stop", steps=(), settled_by="test")
+IMPATIENT = ingress.Patience(after_progress_s=0.02, silent_s=0.02)
+NO_ANSWER = NoAnswer(failures=(Failure(model="m", kind="overloaded", message="busy"),), steps=())
+
+
+class Scripted:
+    """An exchange whose events come when they are let through; `None` waits to be let through."""
+
+    def __init__(self, *events) -> None:
+        self.events = list(events)
+        self.gate = asyncio.Event()
+        self.abandoned = False
+
+    async def next(self):
+        if self.events[0] is None:
+            await self.gate.wait()
+            self.events.pop(0)
+        return self.events.pop(0)
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+
+async def streamed(exchange) -> list[dict | str]:
+    held = await ingress._held(exchange, IMPATIENT)
+    exchange.gate.set()
+    body = [part async for part in ingress._events(exchange, FRAME, held, IMPATIENT)]
+    return events_of(b"".join(body).decode().splitlines())
+
+
+def test_a_failure_before_any_content_is_known_before_the_headers_leave() -> None:
+    async def scenario() -> None:
+        held = await ingress._held(Scripted(Progress("reading"), NO_ANSWER))
+        assert held[-1] is NO_ANSWER
+
+    asyncio.run(scenario())
+
+
+def test_headers_do_not_wait_for_ever_for_content_after_progress() -> None:
+    async def scenario() -> list[dict | str]:
+        waiting = Scripted(Progress("reading"), None, Speaking(model="m"), Delta("Hi."), ANSWER)
+        return await streamed(waiting)
+
+    events = asyncio.run(scenario())
+
+    assert events[0] == ": reading"
+    assert events[2]["choices"][0]["delta"] == {"content": "Hi."}
+    assert events[-1] == "[DONE]"
+
+
+def test_a_silent_seat_is_covered_by_comments() -> None:
+    async def scenario() -> list[dict | str]:
+        exchange = Scripted(None, Speaking(model="m"), Delta("Hi."), ANSWER)
+        held = await ingress._held(exchange, IMPATIENT)
+        parts = []
+        async for part in ingress._events(exchange, FRAME, held, IMPATIENT):
+            parts.append(part)
+            exchange.gate.set()
+        return events_of(b"".join(parts).decode().splitlines())
+
+    events = asyncio.run(scenario())
+
+    assert events[0] == ": working"
+    assert events[-1] == "[DONE]"
+
+
+def test_a_failure_after_the_headers_left_ends_the_stream_without_the_terminal_marker() -> None:
+    async def scenario() -> list[dict | str]:
+        return await streamed(Scripted(Progress("reading"), None, NO_ANSWER))
+
+    events = asyncio.run(scenario())
+
+    assert events[-1]["error"]["code"]
+    assert "[DONE]" not in json.dumps(events)
+
+
+def test_a_reader_who_leaves_abandons_the_exchange() -> None:
+    exchange = Scripted(Speaking(model="m"), Delta("Hi."), ANSWER)
+
+    async def scenario() -> None:
+        body = ingress._events(exchange, FRAME, await ingress._held(exchange))
+        await anext(body)
+        await body.aclose()
+
+    asyncio.run(scenario())
+
+    assert exchange.abandoned
