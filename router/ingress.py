@@ -25,7 +25,7 @@ from router.compositions.stage import Event, Stage
 from router.exchange import Exchange, Office
 from router.guard import KEY_ID, KeyGuard, read_body, refuse
 from router.policies import AUTO, LOCAL, POLICIES, Choices
-from router.receipts import receipt, usd
+from router.receipts import receipt
 from router.surfaces.body import parse
 from router.surfaces.openai_chat_reply import (
     ChatStream,
@@ -43,6 +43,7 @@ from tercet.call import Delta
 from tercet.config import Config, fleet, settings
 from tercet.errors import ConfigError
 from tercet.route import Route
+from tercet.usage import usd
 
 PARSE_IN_THREAD_BYTES = 1_000_000
 """Bodies above this are parsed off the event loop, which they would hold for tens of ms."""
@@ -195,9 +196,8 @@ async def _whole(exchange: Exchange, frame: ReplyFrame, headers: dict[str, str])
         exchange.abandon()
     if isinstance(ending, NoAnswer):
         return _failed(ending, headers)
-    cost = sum(step.outcome.cost_nano_usd for step in ending.steps)
     headers |= _spoken(tuple(said.model for said in completions(ending.steps)), ending.degraded)
-    headers["x-tercet-cost-usd"] = usd(cost)
+    headers["x-tercet-cost-usd"] = usd(ending.cost_nano_usd)
     return _bytes(completion_body(frame, ending), headers=headers)
 
 

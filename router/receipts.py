@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
-from tercet.usage import NANO_USD_PER_USD
+from tercet.usage import usd
 
 Row = Mapping[str, object]
 
@@ -29,11 +28,6 @@ def receipt(task: Row, attempts: Sequence[Row]) -> dict[str, object]:
         "cost_usd": usd(sum(costs)),
         "simulated": any(attempt["simulated"] for attempt in attempts),
     }
-
-
-def usd(nano_usd: int) -> str:
-    """Return dollars with all nine decimals."""
-    return f"{Decimal(nano_usd) / NANO_USD_PER_USD:.9f}"
 
 
 def _cost(attempt: Row) -> int:

@@ -51,6 +51,11 @@ class Answer:
     changed_outcome: bool | None = None
     """Whether the extra voices changed the text that answered; `None` when it cannot be told."""
 
+    @property
+    def cost_nano_usd(self) -> int:
+        """What every voice cost, those that failed included."""
+        return sum(step.outcome.cost_nano_usd for step in self.steps)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoAnswer:

@@ -1,6 +1,7 @@
 """Tokens in buckets that never overlap, and money in integer nano-dollars."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 NANO_USD_PER_USD = 1_000_000_000
 
@@ -44,3 +45,8 @@ class Usage:
             output=self.output + other.output,
             thinking=self.thinking + other.thinking,
         )
+
+
+def usd(nano_usd: int) -> str:
+    """Return dollars with all nine decimals."""
+    return f"{Decimal(nano_usd) / NANO_USD_PER_USD:.9f}"

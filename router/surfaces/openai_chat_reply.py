@@ -6,12 +6,11 @@ Shapes are those of openai 3.54.0 (`openai/types/chat/chat_completion*.py`).
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 from router.surfaces.body import JsonObject, JsonValue
 from router.surfaces.refusal import Refusal
 from tercet.answer import Answer, Step, completions
-from tercet.usage import NANO_USD_PER_USD, Usage
+from tercet.usage import Usage, usd
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -166,13 +165,12 @@ def _usage(steps: tuple[Step, ...]) -> JsonObject:
 
 def _extras(frame: ReplyFrame, answer: Answer) -> JsonObject:
     said = completions(answer.steps)
-    cost_nano_usd = sum(step.outcome.cost_nano_usd for step in answer.steps)
     return {
         "request_id": frame.task_id,
         "route": frame.route,
         "models": list(dict.fromkeys(completion.model for completion in said)),
         "degraded": list(answer.degraded),
-        "cost_usd": f"{Decimal(cost_nano_usd) / NANO_USD_PER_USD:.9f}",
+        "cost_usd": usd(answer.cost_nano_usd),
         "simulated": any(completion.simulated for completion in said),
     }
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from deployments.ledger import Ledger
-from router.receipts import receipt, usd
+from router.receipts import receipt
 from tercet.ledger import RequestClosed, RequestOpened, Reservation, Settlement
-from tercet.usage import Usage
+from tercet.usage import Usage, usd
 
 AT = 1_795_424_400.0  # 2026-11-23 09:00 UTC
 AT_NS = 1_795_424_400_000_000_000
