@@ -49,23 +49,32 @@ def call_through(proxies: Mapping[str, DeploymentHandle[Any]]) -> CallModel:
 
     async def call(call: Call, /) -> AsyncGenerator[Item, None]:
         replies: Any = streams[call.tier].call.remote(call)
-        finished = False
+        last: Completion | Failure | None = None
+        ended = False
         try:
-            while not finished:
-                item = await _next(replies, call.deadline_at)
-                finished = not isinstance(item, Delta)
-                yield item
-        except TimeoutError:
-            yield Failure(model=call.model, kind="timeout", message=f"{call.tier} did not answer")
-        except (RayError, RayServeException) as error:
-            # The replica died or refused; what it had sent is settled by its own row.
-            message = f"{call.tier} is not reachable: {type(error).__name__}"
-            yield Failure(model=call.model, kind="unreachable", message=message)
+            # To the end of the stream before the last word: whoever hears that stops listening.
+            while (item := await _next(replies, call.deadline_at)) is not None:
+                if isinstance(item, Delta):
+                    yield item
+                else:
+                    last = item
+            ended = True
+        except (TimeoutError, RayError, RayServeException) as error:
+            last = last or _lost(call, error)
         finally:
-            if not finished:
+            if not ended:
                 replies.cancel()
+        yield last or _lost(call, None)
 
     return call
+
+
+def _lost(call: Call, error: Exception | None) -> Failure:
+    """Say why a proxy had no last word; what it had sent upstream is settled by its own row."""
+    if isinstance(error, TimeoutError):
+        return Failure(model=call.model, kind="timeout", message=f"{call.tier} did not answer")
+    message = f"{call.tier} is not reachable: {type(error).__name__}"
+    return Failure(model=call.model, kind="unreachable", message=message)
 
 
 async def all_ready(proxies: Mapping[str, DeploymentHandle[Any]], within_s: float) -> bool:
@@ -83,10 +92,13 @@ async def _ready(handle: DeploymentHandle[Any]) -> None:
     await handle.ready.remote()
 
 
-async def _next(replies: AsyncGenerator[Item, None], deadline_at: float) -> Item:
-    """Wait for the next item; a call to a deployment without a live replica would wait for ever."""
+async def _next(replies: AsyncGenerator[Item, None], deadline_at: float) -> Item | None:
+    """Wait for the next item, `None` at the end.
+
+    Without the time-out a call to a deployment without a live replica would wait for ever.
+    """
     async with asyncio.timeout(deadline_at + GRACE_S - time.time()):
-        return await anext(replies)
+        return await anext(replies, None)
 
 
 def _replica_class(hosted: type[_Closable]) -> type:

@@ -20,7 +20,7 @@ KEY = "app-test-key"
 
 @pytest.fixture
 def gateway(tmp_path, monkeypatch):
-    """Yield a function that runs a coroutine function with a client of a whole gateway."""
+    """Yield a function that runs one coroutine function with a client of a whole gateway."""
     with upstreams(tmp_path) as started:
         monkeypatch.setenv("TERCET_API_KEY", KEY)
         monkeypatch.setenv("TERCET_LEDGER", str(tmp_path / "ledger.sqlite3"))
@@ -45,6 +45,8 @@ def gateway(tmp_path, monkeypatch):
                 ) as http:
                     await scenario(http)
                 await ingress.close()
+                for handle in handles:
+                    await handle.close.remote()
 
             asyncio.run(whole())
 
