@@ -209,9 +209,7 @@ async def _streamed(exchange: Exchange, frame: ReplyFrame, headers: dict[str, st
         return _failed(last, headers)
     route = exchange.decision.route
     match last:
-        case Speaking():
-            headers |= _spoken((last.model,), last.degraded)
-        case Answer():
+        case Speaking() | Answer():
             headers |= _spoken((last.model,), last.degraded)
         case _:
             headers |= _spoken(tuple(seat.model for seat in route.seats), route.degraded)
@@ -245,19 +243,19 @@ async def _events(
     try:
         async with aclosing(_following(exchange, held, patience)) as events:
             async for event in events:
+                # An answer without a word has no `Speaking` before it.
+                if stream is None and isinstance(event, Speaking | Answer):
+                    stream = ChatStream(frame, event.model)
+                    yield stream.opening()
                 match event:
                     case None:
                         yield comment("working")
                     case Progress():
                         yield comment(event.note)
-                    case Speaking():
-                        stream = ChatStream(frame, event.model)
-                        yield stream.opening()
                     case Delta() if stream is not None:
                         yield stream.text_chunk(event.text)
-                    case Answer():
-                        opening = b"" if stream else ChatStream(frame, event.model).opening()
-                        yield opening + (stream or ChatStream(frame, event.model)).closing(event)
+                    case Answer() if stream is not None:
+                        yield stream.closing(event)
                     case NoAnswer():
                         yield error_event(failure_refusal(event.failures))
                     case _:

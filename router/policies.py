@@ -1,16 +1,17 @@
 """Who should answer: (task, profile) -> Route, decided before any model is called."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tercet.catalog import Catalog, Tier, TierSeat
+from tercet.catalog import Catalog, Role, Tier, TierSeat
 from tercet.route import Route, Seat
 from tercet.rules import Fleet, Rules
 from tercet.task import Profile, Task
 
 AUTO = "auto"
 LOCAL = "local"
-ASSISTANTS = frozenset({"memory", "junior"})
+ANSWERING = frozenset({"brain", "lead"})
+"""Roles without which there is no answer, so another model of the tier stands in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,26 +100,28 @@ def _seated(
     tier: Tier, wanted: tuple[TierSeat, ...], choices: Choices
 ) -> tuple[tuple[Seat, ...], tuple[str, ...]]:
     """Seat whoever can be reached; name the voices that are missing."""
-    reachable = [seat.model for seat in tier.seats if _is_reachable(seat.model, choices)]
     seats: list[Seat] = []
     degraded: list[str] = []
     for wish in wanted:
         if not _is_reachable(wish.model, choices):
             degraded.append(f"{wish.role}:no_key")
-        answers = wish.role not in ASSISTANTS and wish.role != "member"
-        candidates = [wish.model] if wish.model in reachable else []
-        if answers:
-            candidates += [model for model in reachable if model != wish.model]
+        candidates = _candidates(tier, wish.model, choices)
+        if wish.role not in ANSWERING:
+            candidates = [model for model in candidates if model == wish.model]
         if candidates and candidates[0] not in {seat.model for seat in seats}:
-            seats.append(
-                Seat(
-                    role=wish.role,
-                    tier=tier.name,
-                    model=candidates[0],
-                    alternates=tuple(candidates[1:]),
-                )
-            )
+            seats.append(_seat(wish.role, tier, candidates))
     return tuple(seats), tuple(degraded)
+
+
+def _candidates(tier: Tier, model: str, choices: Choices) -> list[str]:
+    """Return who can be reached: the model itself, then the others of its tier."""
+    models = [model, *(seat.model for seat in tier.seats if seat.model != model)]
+    return [name for name in models if _is_reachable(name, choices)]
+
+
+def _seat(role: Role, tier: Tier, candidates: list[str]) -> Seat:
+    first, *others = candidates
+    return Seat(role=role, tier=tier.name, model=first, alternates=tuple(others))
 
 
 def _by_preference(seats: tuple[Seat, ...], model: str | None) -> tuple[Seat, ...]:
@@ -128,20 +131,12 @@ def _by_preference(seats: tuple[Seat, ...], model: str | None) -> tuple[Seat, ..
 
 def _one_model(task: Task, model: str, choices: Choices) -> Route:
     tier = choices.catalog.tiers[_host(model, choices)]
-    others = [s.model for s in tier.seats if s.model != model and _is_reachable(s.model, choices)]
-    candidates = ([model] if _is_reachable(model, choices) else []) + others
+    seat = _seat("single", tier, _candidates(tier, model, choices))
     return Route(
         name=model,
         composition="single",
-        seats=(
-            Seat(
-                role="single",
-                tier=tier.name,
-                model=candidates[0],
-                alternates=tuple(candidates[1:]),
-            ),
-        ),
-        degraded=() if candidates[0] == model else ("single:no_key",),
+        seats=(seat,),
+        degraded=() if seat.model == model else ("single:no_key",),
         reason=f"{model} because the caller asked for it",
         deadline_at=task.deadline_at,
     )
@@ -150,13 +145,11 @@ def _one_model(task: Task, model: str, choices: Choices) -> Route:
 def _local(task: Task, why: str, choices: Choices) -> Route:
     stand_in = choices.rules.local_stand_in
     route = _one_model(task, stand_in, choices)
-    return Route(
+    return replace(
+        route,
         name=LOCAL,
-        composition="single",
-        seats=route.seats,
         degraded=(*route.degraded, "local:stand_in"),
         reason=f"local because {why}; {stand_in} stands in until the local deployment exists",
-        deadline_at=task.deadline_at,
     )
 
 
