@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check fix lock clean
+.PHONY: help run test bench chaos check fix lock clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -23,6 +23,15 @@ run: $(VENV)/.run ## start everything on this machine, in the foreground (PORT, 
 
 test: $(VENV)/.dev ## run the whole test suite
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/.dev ## measure, print the tables and store them in bench/results (minutes)
+	$(BIN)/python bench/classify.py --save
+	PYTHONPATH=tests $(BIN)/python -m bench.ledger --save
+	PYTHONPATH=tests $(BIN)/python -m bench.race --save
+	PYTHONPATH=tests $(BIN)/python -m bench.outage --save
+
+chaos: $(VENV)/.dev ## kill everything at every point, and judge by the bill (ARGS="--requests 10000")
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types and import directions
 	$(BIN)/ruff check .

@@ -61,15 +61,14 @@ def settings(state: Path, haproxy: Path, script: Path) -> dict[str, str]:
     }
 
 
-def overlay(serve_config: Path, port: int) -> Mapping[str, Any]:
-    """Return `serve_config.yaml` for one machine: this port, one ingress, quick to stop."""
+def overlay(serve_config: Path, port: int, replicas: int = 1) -> Mapping[str, Any]:
+    """Return `serve_config.yaml` for one machine: this port, so many replicas, quick to stop."""
     config = cast("dict[str, Any]", yaml.safe_load(serve_config.read_text(encoding="utf-8")))
     config["http_options"] |= {"host": HOST, "port": port}
     for application in config["applications"]:
         for deployment in application["deployments"]:
             deployment["graceful_shutdown_timeout_s"] = STOP_S
-            if deployment["name"] == "Ingress":
-                deployment["num_replicas"] = 1
+            deployment["num_replicas"] = replicas
     return config
 
 

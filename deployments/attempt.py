@@ -1,40 +1,45 @@
 """The attempt: reserve, send, settle. The only place that lets a provider be asked.
 
 An attempt runs to its settlement in a job of its own, so that a caller who goes away changes
-nothing in the books: the provider bills what it was asked, so the answer is read to its end.
+nothing in the books: the provider bills what it was asked.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import inf
 from typing import Protocol
 
+from deployments.evidence import Heard, most_input_tokens, opening, settlement, unsent
+from deployments.faults import reach, reach_in
 from deployments.prices import PriceBook
 from deployments.provider import Ended, Failed, Metered, Provider, ProviderEvent
-from tercet.call import Call, Completion, Delta, Failure, Prompt
+from tercet.budget import MONTH, Admission, Denied
+from tercet.call import Call, Completion, Delta, Failure, Outcome
 from tercet.catalog import Model
-from tercet.ledger import AttemptState, Reservation, Settlement, UsageSource
+from tercet.ledger import Reservation, Sent, Settlement
 from tercet.rules import Limits
-from tercet.usage import Usage
 
 logger = logging.getLogger(__name__)
 
-MESSAGE_OVERHEAD_TOKENS = 32
-"""Most tokens a provider adds around one message, the system prompt counted as one."""
-BYTES_PER_TOKEN = 4
-"""For estimates of what a broken answer had generated; bounds count one token a byte."""
-
-Send = Callable[[Delta | Completion | Failure], None]
+HELD_RETRY_S = 5.0
+"""When to ask again where only attempts under way fill a budget."""
+SENT_WITHIN_S = 0.02
+"""For a test that ends the process while a POST is out: how long its bytes take to leave."""
 
 
 class Books(Protocol):
     """The part of the ledger an attempt writes."""
 
-    async def reserve(self, row: Reservation) -> None:
-        """Record the attempt durably before it is made."""
+    async def reserve(self, row: Reservation) -> Admission:
+        """Record the attempt durably before it is made, or deny it."""
+        ...
+
+    def mark_sent(self, row: Sent) -> None:
+        """Record that the provider has begun to answer; may be lost."""
         ...
 
     async def settle(self, row: Settlement) -> None:
@@ -55,60 +60,124 @@ class Desk:
     new_id: Callable[[], str]
 
 
-@dataclass(slots=True, kw_only=True)
-class _Heard:
-    """What an attempt has heard so far; the evidence it is settled from."""
+class Listening:
+    """Whether anybody still waits for a call; and the end of what is not to be waited for."""
 
-    prompt: Prompt
-    sent_at: float
-    texts: list[str] = field(default_factory=list)
-    metered: Metered | None = None
-    first_token_s: float | None = None
+    def __init__(self) -> None:
+        """Begin with somebody who waits."""
+        self.has_left = asyncio.Event()
+        self.drain_until = inf
+        """Unix seconds; how long an answer nobody waits for is read on."""
+        self._is_cut = False
+        self._patience: asyncio.Timeout | None = None
+
+    def drain(self, until: float) -> None:
+        """Read on although nobody waits, so that the provider's own count is seen."""
+        self.drain_until = until
+        self.has_left.set()
+
+    def cut(self) -> None:
+        """Stop reading now: nobody waits, and the answer is not to be read on."""
+        self._is_cut = True
+        self.has_left.set()
+        if self._patience is not None and not self._patience.expired():
+            self._patience.reschedule(asyncio.get_running_loop().time())
+
+    async def next(
+        self, events: AsyncGenerator[ProviderEvent, None], within_s: float
+    ) -> ProviderEvent | None:
+        """Return the next event; `None` if none came in time, or it is not to be waited for."""
+        if self._is_cut:
+            return None
+        try:
+            async with asyncio.timeout(within_s) as self._patience:
+                return await anext(events)
+        except TimeoutError:
+            return None
+        finally:
+            self._patience = None
 
     @property
-    def text(self) -> str:
-        return "".join(self.texts)
+    def is_cut(self) -> bool:
+        """Whether nothing is to be read any more."""
+        return self._is_cut
+
+    def failure(self, silence_s: float) -> Failed:
+        """Say why an attempt was given up."""
+        if self.has_left.is_set():
+            message = "nobody waited any more, and the answer was not read to its end"
+            return Failed(kind="abandoned", message=message, billed="maybe")
+        return Failed(kind="timeout", message=f"nothing for {silence_s:.0f} s", billed="maybe")
 
 
-async def attempt(call: Call, model: Model, provider: Provider, desk: Desk, send: Send) -> None:
-    """Ask `model` once and book it; `send` gets the deltas, then the completion or the failure.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """One model asked for one call."""
 
-    The last value is sent after the settlement is durable.
-    """
-    reservation = _reservation(call, model, desk)
+    call: Call
+    model: Model
+    provider: Provider
+    listening: Listening
+    send: Callable[[Delta], None]
+
+
+async def attempt(asking: Asking, desk: Desk) -> Outcome:
+    """Ask the model once and book it; the outcome is returned once the settlement is durable."""
+    reservation = _reservation(asking, desk)
     if isinstance(reservation, Failure):
-        send(reservation)
-        return
+        return reservation
+    reach("attempt_before_reserve")
     try:
-        await desk.books.reserve(reservation)
+        admission = await desk.books.reserve(reservation)
     except Exception as error:  # noqa: BLE001  no durable row, no call
-        send(Failure(model=model.name, kind="ledger", message=f"not recorded: {error}"))
-        return
-    heard = _Heard(prompt=call.prompt, sent_at=desk.clock())
-    ended = await _listen(call, provider.stream(model.name, call.prompt), heard, desk, send)
-    settlement = _settlement(reservation, model, heard, ended, desk)
+        # Whether the row is there is not known; it must not stand as a call that was made.
+        await _settle(unsent(reservation, desk.clock()), desk)
+        return Failure(model=asking.model.name, kind="ledger", message=f"not recorded: {error}")
+    if isinstance(admission, Denied):
+        return _denied(asking.model.name, admission)
+    reach("attempt_after_reserve")
+    return await _ask(asking, reservation, admission.output_tokens, desk)
+
+
+async def _ask(asking: Asking, reservation: Reservation, output_tokens: int, desk: Desk) -> Outcome:
+    prompt = replace(asking.call.prompt, max_output_tokens=output_tokens)
+    heard = Heard(model=asking.model, prompt=prompt, sent_at=desk.clock())
+    reach_in("attempt_after_send", SENT_WITHIN_S)
+    events = asking.provider.stream(asking.model.name, prompt, reservation.attempt_id)
+    async with aclosing(events) as listened:
+        ended = await _listen(asking, reservation, listened, heard, desk)
+    row = settlement(reservation, heard, ended, desk.prices, desk.clock())
+    reach("attempt_before_settle")
+    await _settle(row, desk)
+    reach("attempt_after_settle")
+    return _outcome(row, asking.model.name, heard, ended, simulated=desk.simulated)
+
+
+async def _settle(row: Settlement, desk: Desk) -> None:
     try:
-        await desk.books.settle(settlement)
+        await desk.books.settle(row)
     except Exception:
-        # The row stays reserved, at its upper bound: the books err on the safe side, and the answer
-        # that was paid for is not lost.
-        logger.exception("attempt not settled", extra={"attempt": settlement.attempt_id})
-    send(_outcome(settlement, model, heard, ended, desk))
+        # The row stays at its upper bound: the books err on the safe side, and the answer that was
+        # paid for is not lost.
+        logger.exception("attempt not settled", extra={"attempt": row.attempt_id})
 
 
-def _reservation(call: Call, model: Model, desk: Desk) -> Reservation | Failure:
+def _reservation(asking: Asking, desk: Desk) -> Reservation | Failure:
+    call, model = asking.call, asking.model
     at = desk.clock()
     if call.deadline_at <= at:
         return Failure(model=model.name, kind="timeout", message="no time is left to ask")
-    bound = desk.prices.upper_bound(
+    bound = desk.prices.ask(
         model,
         input_tokens=most_input_tokens(call.prompt),
-        output_tokens=call.prompt.max_output_tokens,
+        output_tokens=min(call.prompt.max_output_tokens, model.max_output_tokens),
         at=datetime.fromtimestamp(at, UTC),
+        until=datetime.fromtimestamp(call.deadline_at, UTC),
     )
     if bound is None:
         message = f"no price is known for {model.name}; add one to config/prices.yaml"
         return Failure(model=model.name, kind="unpriced", message=message)
+    ask, source = bound
     return Reservation(
         attempt_id=desk.new_id(),
         task_id=call.task_id,
@@ -118,96 +187,68 @@ def _reservation(call: Call, model: Model, desk: Desk) -> Reservation | Failure:
         model=model.name,
         role=call.role,
         round=call.round,
-        reserved_nano_usd=bound.nano_usd,
-        price_source=bound.source,
+        ask=ask,
+        price_source=source,
         simulated=desk.simulated,
         deadline_at=call.deadline_at,
         at=at,
     )
 
 
-def most_input_tokens(prompt: Prompt) -> int:
-    """Return a bound no tokenizer exceeds: one token a byte, and each message's overhead."""
-    texts = [prompt.system, *(message.text for message in prompt.messages)]
-    return sum(len(text.encode()) + MESSAGE_OVERHEAD_TOKENS for text in texts)
+def _denied(model: str, denied: Denied) -> Failure:
+    whose = "the month's budget" if denied.scope == MONTH else f"the budget of {denied.scope}"
+    if denied.is_spent:
+        return Failure(model=model, kind="over_budget", message=f"{whose} is spent")
+    message = f"{whose} is held by calls under way"
+    return Failure(model=model, kind="over_budget", message=message, retry_after_s=HELD_RETRY_S)
 
 
 async def _listen(
-    call: Call, events: AsyncGenerator[ProviderEvent, None], heard: _Heard, desk: Desk, send: Send
+    asking: Asking,
+    row: Reservation,
+    events: AsyncGenerator[ProviderEvent, None],
+    heard: Heard,
+    desk: Desk,
 ) -> Ended | Failed:
     """Pass on deltas until the provider ends, fails or falls silent."""
-    limits = desk.limits
-    patience = limits.first_event_s
-    async with aclosing(events) as listened:
-        while True:
-            left = min(patience, call.deadline_at - desk.clock())
-            try:
-                async with asyncio.timeout(left):
-                    event = await anext(listened)
-            except TimeoutError:
-                silence = f"nothing for {left:.0f} s"
-                return Failed(kind="timeout", message=silence, billed="maybe")
-            patience = limits.between_events_s
-            match event:
-                case Ended() | Failed():
-                    return event
-                case Metered():
-                    heard.metered = event
-                case Delta():
-                    if heard.first_token_s is None:
-                        heard.first_token_s = desk.clock() - heard.sent_at
-                    heard.texts.append(event.text)
-                    if call.wants_deltas:
-                        send(event)
+    if asking.listening.is_cut:
+        return Failed(kind="abandoned", message="nobody waited any more", billed="no")
+    silence_s = desk.limits.first_event_s
+    while True:
+        until = min(asking.listening.drain_until, row.deadline_at)
+        left = min(silence_s, until - desk.clock())
+        event = await asking.listening.next(events, left)
+        silence_s = desk.limits.between_events_s
+        if event is None:
+            return asking.listening.failure(left)
+        if isinstance(event, Ended | Failed):
+            reach("attempt_last_byte")
+            return event
+        if isinstance(event, Metered):
+            _meter(row, event, heard, desk)
+        elif isinstance(event, Delta):
+            heard.say(event, desk.clock())
+            reach("attempt_mid")
+            if asking.call.wants_deltas:
+                asking.send(event)
 
 
-def _settlement(
-    row: Reservation, model: Model, heard: _Heard, ended: Ended | Failed, desk: Desk
-) -> Settlement:
-    state, source, usage = _evidence(heard, ended)
-    at = desk.clock()
-    cost = desk.prices.cost_of(model, usage, datetime.fromtimestamp(row.at, UTC))
-    return Settlement(
-        attempt_id=row.attempt_id,
-        state=state,
-        outcome="complete" if isinstance(ended, Ended) else ended.kind,
-        usage=usage,
-        usage_source=source,
-        settled_nano_usd=row.reserved_nano_usd if cost is None else cost.nano_usd,
-        upstream_id=heard.metered.upstream_id if heard.metered is not None else None,
-        first_token_s=heard.first_token_s,
-        latency_s=at - heard.sent_at,
-        at=at,
-    )
-
-
-def _evidence(heard: _Heard, ended: Ended | Failed) -> tuple[AttemptState, UsageSource, Usage]:
-    """Say what was billed, from the best evidence there is."""
-    if isinstance(ended, Failed) and ended.billed == "no":
-        return "void", "none", Usage()
-    whole = isinstance(ended, Ended) or ended.billed == "as_metered"
-    if heard.metered is not None and whole:
-        return "settled", "provider", heard.metered.usage
-    counted = heard.metered.usage if heard.metered is not None else _estimated_input(heard.prompt)
-    output = max(counted.output, _estimated_tokens(heard.text))
-    return "estimated", "estimated", replace(counted, output=output)
-
-
-def _estimated_input(prompt: Prompt) -> Usage:
-    texts = [prompt.system, *(message.text for message in prompt.messages)]
-    return Usage(fresh_input=_estimated_tokens("".join(texts)))
-
-
-def _estimated_tokens(text: str) -> int:
-    return -(-len(text.encode()) // BYTES_PER_TOKEN)
+def _meter(row: Reservation, count: Metered, heard: Heard, desk: Desk) -> None:
+    is_first = heard.metered is None
+    heard.meter(count)
+    if is_first:
+        sent = opening(row, heard, count, desk.prices)
+        if sent is not None:
+            desk.books.mark_sent(sent)
+        reach("attempt_first_byte")
 
 
 def _outcome(
-    row: Settlement, model: Model, heard: _Heard, ended: Ended | Failed, desk: Desk
-) -> Completion | Failure:
+    row: Settlement, model: str, heard: Heard, ended: Ended | Failed, *, simulated: bool
+) -> Outcome:
     if isinstance(ended, Failed):
         return Failure(
-            model=model.name,
+            model=model,
             kind=ended.kind,
             message=ended.message,
             attempt_id=row.attempt_id,
@@ -216,12 +257,12 @@ def _outcome(
         )
     return Completion(
         attempt_id=row.attempt_id,
-        model=model.name,
+        model=model,
         text=heard.text,
         finish=ended.finish,
         usage=row.usage,
         cost_nano_usd=row.settled_nano_usd,
         first_token_s=row.latency_s if heard.first_token_s is None else heard.first_token_s,
         latency_s=row.latency_s,
-        simulated=desk.simulated,
+        simulated=simulated,
     )

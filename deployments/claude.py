@@ -1,6 +1,7 @@
 """Claude through the official SDK: the only file that spells the Anthropic API."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from typing import cast
@@ -15,7 +16,15 @@ from anthropic.types import (
 )
 from anthropic.types import Usage as WireUsage
 
-from deployments.provider import Ended, Failed, Metered, ProviderEvent
+from deployments.provider import (
+    Alive,
+    Counter,
+    Ended,
+    Failed,
+    Metered,
+    ProviderEvent,
+    seconds_of,
+)
 from tercet.call import Delta, FailureKind, FinishReason, Prompt
 from tercet.rules import Limits
 from tercet.usage import Usage
@@ -41,7 +50,7 @@ KINDS: Mapping[str, FailureKind] = {
     "timeout_error": "timeout",
     "api_error": "unavailable",
 }
-SPENDING_LIMIT = "enforced_spend_limit_reached"
+SPENDING_LIMITS = ("enforced_spend_limit_reached", "credit balance is too low")
 DRAIN_S = 0.5
 """How long the end of a body may take to follow its last event."""
 
@@ -64,7 +73,9 @@ class Claude:
         """Close the connections."""
         await self._client.close()
 
-    async def stream(self, model: str, prompt: Prompt) -> AsyncGenerator[ProviderEvent, None]:
+    async def stream(
+        self, model: str, prompt: Prompt, attempt_id: str
+    ) -> AsyncGenerator[ProviderEvent, None]:
         """Ask `model`; see `Provider.stream`."""
         begun = False
         try:
@@ -76,6 +87,8 @@ class Claude:
                 stop_sequences=[stop for stop in prompt.stop if stop.strip()] or anthropic.omit,
                 messages=[_turn(m.speaker, m.text) for m in prompt.messages],
                 stream=True,
+                service_tier="standard_only",  # the bound that is reserved is the standard price's
+                extra_headers={"x-client-request-id": attempt_id},
             )
             async with events:
                 async for event in _read(events):
@@ -104,14 +117,16 @@ async def _read(events: AsyncIterator[RawMessageStreamEvent]) -> AsyncIterator[P
             # The SDK fills in what an event lacks with `None`, whatever its types say.
             case "message_start" if "usage" in event.message.model_fields_set:
                 opened = event.message
-                yield Metered(usage=_usage(opened.usage, None), upstream_id=opened.id)
+                yield _metered(opened, None)
             case "content_block_delta" if event.delta.type == "text_delta":
                 said = True
                 yield Delta(event.delta.text)
+            case "content_block_delta":
+                yield Alive()
             case "message_delta":
                 stop_reason = event.delta.stop_reason
                 if opened is not None:
-                    yield Metered(usage=_usage(opened.usage, event.usage), upstream_id=opened.id)
+                    yield _metered(opened, event.usage)
             case "message_stop":
                 await _drain(events)
                 yield _end(stop_reason, said=said)
@@ -139,26 +154,46 @@ def _end(stop_reason: str | None, *, said: bool) -> Ended | Failed:
     return Ended(finish=finish)
 
 
-def _usage(opened: WireUsage, delta: MessageDeltaUsage | None) -> Usage:
+def _metered(opened: Message, delta: MessageDeltaUsage | None) -> Metered:
+    counter = Counter()
+    usage = _usage(opened.usage, delta, counter)
+    return Metered(
+        usage=usage,
+        upstream_id=opened.id,
+        is_doubtful=counter.is_doubtful,
+        service_tier=_service_tier(opened.usage),
+    )
+
+
+def _service_tier(usage: WireUsage) -> str | None:
+    """Return what the reply says of how it was served, in the words of `PriceBook.cost_of`."""
+    words = [word for word in (usage.service_tier, usage.speed) if word not in (None, "standard")]
+    if usage.inference_geo == "us":
+        words.append("us")
+    return " ".join(words) or None
+
+
+def _usage(opened: WireUsage, delta: MessageDeltaUsage | None, counter: Counter) -> Usage:
     """Combine the opening usage with the cumulative one: only the opening splits cache writes."""
     split = opened.cache_creation
-    written = opened.cache_creation_input_tokens or 0
-    read = opened.cache_read_input_tokens or 0
+    written = opened.cache_creation_input_tokens
+    read = opened.cache_read_input_tokens
     fresh, output = opened.input_tokens, opened.output_tokens
     if delta is not None:
         fresh = fresh if delta.input_tokens is None else delta.input_tokens
         read = delta.cache_read_input_tokens or read
         written = delta.cache_creation_input_tokens or written
         output = delta.output_tokens
-    hour = min(split.ephemeral_1h_input_tokens, written) if split is not None else 0
+    writes = counter.tokens(written)
+    hour = min(counter.tokens(split.ephemeral_1h_input_tokens), writes) if split is not None else 0
     details = delta.output_tokens_details if delta is not None else None
     return Usage(
-        fresh_input=max(fresh, 0),
-        cache_read=max(read, 0),
-        cache_write_5m=max(written - hour, 0),
-        cache_write_1h=max(hour, 0),
-        output=max(output, 0),
-        thinking=details.thinking_tokens if details is not None else 0,
+        fresh_input=counter.tokens(fresh),
+        cache_read=counter.tokens(read),
+        cache_write_5m=writes - hour,
+        cache_write_1h=hour,
+        output=counter.tokens(output),
+        thinking=counter.tokens(details.thinking_tokens) if details is not None else 0,
     )
 
 
@@ -176,24 +211,16 @@ def _failed(error: anthropic.APIError, key: str, *, begun: bool) -> Failed:
         kind=_kind(error),
         message=f"{error.type or error.status_code}: {error.message}".replace(key, "[key]")[:500],
         billed="maybe" if begun else "no",
-        retry_after_s=_seconds(error.response.headers.get("retry-after")),
+        retry_after_s=seconds_of(error.response.headers.get("retry-after"), time.time()),
     )
 
 
 def _kind(error: anthropic.APIStatusError) -> FailureKind:
     kind = KINDS.get(str(error.type))
-    if SPENDING_LIMIT in str(error.body):
+    if error.status_code == 402 or any(limit in str(error.body) for limit in SPENDING_LIMITS):
         return "exhausted"
     if kind == "bad_request" and "too long" in error.message:
         return "too_long"
     if kind is not None:
         return kind
     return "bad_request" if 400 <= error.status_code < 500 else "unavailable"
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        seconds = float(header) if header is not None else None
-    except ValueError:
-        return None
-    return seconds if seconds is not None and 0 <= seconds < float("inf") else None

@@ -7,7 +7,7 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
-from deployments.provider import Ended, Failed, Metered, ProviderEvent
+from deployments.provider import Alive, Counter, Ended, Failed, Metered, ProviderEvent
 from tercet.call import Delta, FailureKind, FinishReason, Prompt
 from tercet.rules import Limits
 from tercet.usage import Usage
@@ -78,12 +78,14 @@ class Gemini:
         # The SDK knows one timeout for everything.
         request.extensions["timeout"]["connect"] = self._connect_s
 
-    async def stream(self, model: str, prompt: Prompt) -> AsyncGenerator[ProviderEvent, None]:
+    async def stream(
+        self, model: str, prompt: Prompt, attempt_id: str
+    ) -> AsyncGenerator[ProviderEvent, None]:
         """Ask `model`; see `Provider.stream`."""
         begun = False
         try:
             replies = await self._models.generate_content_stream(
-                model=model, contents=_contents(prompt), config=_config(prompt)
+                model=model, contents=_contents(prompt), config=_config(prompt, attempt_id)
             )
             # Only now is the request sent: the SDK's stream is lazy.
             async for event in _read(replies):
@@ -113,8 +115,9 @@ def _contents(prompt: Prompt) -> list[types.Content]:
     ]
 
 
-def _config(prompt: Prompt) -> types.GenerateContentConfig:
+def _config(prompt: Prompt, attempt_id: str) -> types.GenerateContentConfig:
     return types.GenerateContentConfig(
+        http_options=types.HttpOptions(headers={"x-client-request-id": attempt_id}),
         system_instruction=prompt.system or None,
         max_output_tokens=prompt.max_output_tokens,
         stop_sequences=list(prompt.stop) or None,
@@ -131,16 +134,22 @@ async def _read(
     said = False
     async for reply in replies:
         if reply.usage_metadata is not None:
-            usage = _usage(reply.usage_metadata)
-            yield Metered(usage=usage, upstream_id=reply.response_id)
+            counter = Counter()
+            usage = _usage(reply.usage_metadata, counter)
+            yield Metered(
+                usage=usage, upstream_id=reply.response_id, is_doubtful=counter.is_doubtful
+            )
         if reply.prompt_feedback is not None and reply.prompt_feedback.block_reason is not None:
             yield Ended(finish="content_filter")
             return
         for candidate in (reply.candidates or [])[:1]:
             reason = candidate.finish_reason.value if candidate.finish_reason else reason
-            for text in _texts(candidate):
+            texts = _texts(candidate)
+            for text in texts:
                 said = True
                 yield Delta(text)
+            if not texts:
+                yield Alive()
     yield _end(reason, said=said)
 
 
@@ -159,15 +168,16 @@ def _end(reason: str | None, *, said: bool) -> Ended | Failed:
     return Ended(finish=finish)
 
 
-def _usage(counted: types.GenerateContentResponseUsageMetadata) -> Usage:
+def _usage(counted: types.GenerateContentResponseUsageMetadata, counter: Counter) -> Usage:
     """Make the buckets disjoint: the prompt count has the cached tokens and lacks tool-use ones."""
-    cached = max(counted.cached_content_token_count or 0, 0)
-    prompt = max(counted.prompt_token_count or 0, 0)
-    thinking = max(counted.thoughts_token_count or 0, 0)
+    cached = counter.tokens(counted.cached_content_token_count)
+    prompt = counter.tokens(counted.prompt_token_count)
+    thinking = counter.tokens(counted.thoughts_token_count)
+    tool_use = counter.tokens(counted.tool_use_prompt_token_count)
     return Usage(
-        fresh_input=max(prompt - cached, 0) + max(counted.tool_use_prompt_token_count or 0, 0),
+        fresh_input=max(prompt - cached, 0) + tool_use,
         cache_read=cached,
-        output=max(counted.candidates_token_count or 0, 0) + thinking,
+        output=counter.tokens(counted.candidates_token_count) + thinking,
         thinking=thinking,
     )
 

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from math import inf
 from typing import Literal, Protocol
 
 from tercet.call import Delta, FailureKind, FinishReason, Prompt
@@ -15,6 +17,15 @@ class Metered:
     usage: Usage
     upstream_id: str | None
     """The provider's id of the request."""
+    is_doubtful: bool = False
+    """Some count was impossible and stands as 0."""
+    service_tier: str | None = None
+    """How the request was served, where the reply names something other than the standard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The model is at work on something that is not text of the answer: it is thinking."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +47,56 @@ class Failed:
     retry_after_s: float | None = None
 
 
-ProviderEvent = Delta | Metered | Ended | Failed
+ProviderEvent = Delta | Metered | Alive | Ended | Failed
+
+
+@dataclass(slots=True)
+class Counter:
+    """Reads a provider's token counts, which no SDK checks."""
+
+    is_doubtful: bool = False
+    """A count so far was negative or no whole number."""
+
+    def tokens(self, count: object) -> int:
+        """Return a count; an absent one is 0, and so is an impossible one."""
+        if count is None:
+            return 0
+        if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+            return count
+        self.is_doubtful = True
+        return 0
+
+
+def seconds_of(header: str | None, now: float) -> float | None:
+    """Read a retry-after header: seconds, or an HTTP date; `None` if it is neither.
+
+    Args:
+        header: the header's value.
+        now: Unix seconds.
+    """
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+        return seconds if 0 <= seconds < inf else None
+    except ValueError:
+        pass
+    try:
+        return max(parsedate_to_datetime(header).timestamp() - now, 0.0)
+    except (ValueError, OverflowError):
+        return None
 
 
 class Provider(Protocol):
     """One API. `stream` makes exactly one POST and ends with exactly one `Ended` or `Failed`."""
 
-    def stream(self, model: str, prompt: Prompt) -> AsyncGenerator[ProviderEvent, None]:
-        """Ask `model`; never raises for what the provider or the network does."""
+    def stream(
+        self, model: str, prompt: Prompt, attempt_id: str
+    ) -> AsyncGenerator[ProviderEvent, None]:
+        """Ask `model`; never raises for what the provider or the network does.
+
+        The attempt's id goes along as `x-client-request-id`, for the provider's support and logs.
+        """
         ...
 
     async def close(self) -> None:

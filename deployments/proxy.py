@@ -1,20 +1,31 @@
 """One tier's proxy: it hosts the clients of that tier's providers and makes every call to them."""
 
 import asyncio
+import logging
+import random
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from importlib import import_module
 
-from deployments.attempt import Desk, attempt
-from deployments.ledger import Ledger
-from deployments.outbox import Item, Outbox
+from deployments import faults
+from deployments.attempt import Desk, Listening
+from deployments.gate import Gate, Purse
+from deployments.ledger import Ledger, LedgerError
+from deployments.outbox import Outbox
 from deployments.prices import PriceBook
 from deployments.provider import Provider
-from tercet.call import Call, Failure
-from tercet.catalog import ProviderName
+from deployments.retrying import Retrying, Upstream, persist
+from tercet.call import Call, Item
+from tercet.catalog import Model, ProviderName
 from tercet.config import Config, Settings, settings
+from tercet.ledger import month_end
 from tercet.rules import Limits
+
+logger = logging.getLogger(__name__)
+
+EXHAUSTED_EVERY_S = 10.0
+"""How often a replica reads which providers have refused for want of money."""
 
 MakeProvider = Callable[[str, str | None, Limits], Provider]
 
@@ -32,42 +43,37 @@ class TierProxy:
         """Import the SDKs of this tier's providers and open the ledger.
 
         Raises:
-            sqlite3.Error: the ledger cannot be opened.
+            LedgerError: the ledger cannot be opened.
         """
         chosen = settings()
-        self._models = {
-            seat.model: config.catalog.models[seat.model]
-            for seat in config.catalog.tiers[tier].seats
-        }
+        self._rules = config.rules.upstreams
+        self._ledger = Ledger(chosen.ledger, config.budget.caps)
+        faults.arm(chosen.faults)  # not before the ledger is open
+        models = [config.catalog.models[seat.model] for seat in config.catalog.tiers[tier].seats]
         self._providers = _providers(
-            {model.provider for model in self._models.values()}, config.rules.limits, chosen
+            {model.provider for model in models}, config.rules.limits, chosen
         )
-        self._ledger = Ledger(chosen.ledger)
-        self._desk = Desk(
-            books=self._ledger,
-            prices=PriceBook(config.prices),
-            limits=config.rules.limits,
-            simulated=chosen.simulated,
-            clock=time.time,
-            new_id=lambda: f"att_{uuid.uuid4().hex}",
-        )
+        upstreams = [self._upstream(model) for model in models if model.provider in self._providers]
+        self._upstreams = {upstream.model.name: upstream for upstream in upstreams}
+        self._retrying = self._persistence(config, simulated=chosen.simulated)
         self._jobs: set[asyncio.Task[None]] = set()
+        self._drains = 0
+        self._exhausted_read_at = 0.0
 
     async def call(self, call: Call) -> AsyncGenerator[Item, None]:
         """Make one call; see `tercet.call.CallModel`. Deltas come coalesced."""
-        model = self._models.get(call.model)
-        provider = self._providers.get(model.provider) if model is not None else None
-        if model is None or provider is None:
-            message = f"{call.tier} has no client for {call.model}"
-            yield Failure(model=call.model, kind="unauthorised", message=message)
-            return
         outbox = Outbox(call.model)
-        job = asyncio.create_task(attempt(call, model, provider, self._desk, outbox.send))
+        listening = Listening()
+        job = asyncio.create_task(self._persist(call, listening, outbox))
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
         job.add_done_callback(outbox.end)
-        async for item in outbox.items():
-            yield item
+        try:
+            async for item in outbox.items():
+                yield item
+        finally:
+            if not job.done():
+                self._leave(call, listening, job)
 
     async def ready(self) -> bool:
         """Answer at all: an upstream's outage is not this replica's ill health."""
@@ -80,6 +86,73 @@ class TierProxy:
         for provider in self._providers.values():
             await provider.close()
         self._ledger.close()
+
+    async def _persist(self, call: Call, listening: Listening, outbox: Outbox) -> None:
+        await self._read_exhausted()
+        await persist(call, self._retrying, listening, outbox.send)
+
+    def _leave(self, call: Call, listening: Listening, job: asyncio.Task[None]) -> None:
+        """Read on for a caller who has gone, if the provider's policy and the cap allow it."""
+        upstream = self._upstreams.get(call.model)
+        policy = self._rules.on_disconnect.get(upstream.model.provider, "drain") if upstream else ""
+        if policy != "drain" or self._drains >= self._rules.drains:
+            listening.cut()
+            return
+        self._drains += 1
+        job.add_done_callback(self._drained)
+        listening.drain(time.time() + self._rules.drain_s)
+
+    def _drained(self, _: asyncio.Task[None]) -> None:
+        self._drains -= 1
+
+    def _upstream(self, model: Model) -> Upstream:
+        return Upstream(
+            model=model,
+            provider=self._providers[model.provider],
+            gate=Gate(model=model.name, rules=self._rules, chance=random.random),
+            places=asyncio.Semaphore(self._rules.concurrency),
+        )
+
+    def _persistence(self, config: Config, *, simulated: bool) -> Retrying:
+        return Retrying(
+            upstreams=self._upstreams,
+            rules=self._rules,
+            purse=Purse(rules=self._rules, at=time.time()),
+            desk=Desk(
+                books=self._ledger,
+                prices=PriceBook(config.prices),
+                limits=config.rules.limits,
+                simulated=simulated,
+                clock=time.time,
+                new_id=lambda: f"att_{uuid.uuid4().hex}",
+            ),
+            chance=random.random,
+            note_exhausted=self._note_exhausted,
+        )
+
+    def _note_exhausted(self, provider: str, why: str) -> None:
+        """Ask this provider nothing more this month, here and in every other replica."""
+        now = time.time()
+        until = month_end(now)
+        self._exhaust({provider: until})
+        job = asyncio.create_task(self._ledger.note_exhausted(provider, until, why, now))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _read_exhausted(self) -> None:
+        """Learn, every so often, what other replicas were told or an operator has changed."""
+        now = time.time()
+        if now - self._exhausted_read_at < EXHAUSTED_EVERY_S:
+            return
+        self._exhausted_read_at = now
+        try:
+            self._exhaust(await self._ledger.exhausted(now))
+        except LedgerError:
+            logger.warning("the ledger could not say which providers are exhausted")
+
+    def _exhaust(self, until: Mapping[str, float]) -> None:
+        for upstream in self._upstreams.values():
+            upstream.gate.exhaust(until.get(upstream.model.provider, 0.0))
 
 
 def _providers(

@@ -8,22 +8,23 @@ Serve's handles and decorators are loosely typed; the looseness ends in this fil
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, Protocol, cast
 
 import ray
 from ray import serve
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError, RayError
 from ray.serve import Application
 from ray.serve._private import replica as serve_replica
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from tercet.call import Call, CallModel, Completion, Delta, Failure
+from tercet.call import Call, CallModel, Completion, Delta, Failure, Item, Retry
 
 GRACE_S = 2.0
 """How long past a call's deadline its proxy may take to say so."""
-
-Item = Delta | Completion | Failure
+SENDS = 2
+"""How often a call is sent at most: a replica that dies takes its calls with it."""
 
 
 class _Closable(Protocol):
@@ -48,28 +49,61 @@ def call_through(proxies: Mapping[str, DeploymentHandle[Any]]) -> CallModel:
     streams = {tier: handle.options(stream=True) for tier, handle in proxies.items()}
 
     async def call(call: Call, /) -> AsyncGenerator[Item, None]:
-        replies: Any = streams[call.tier].call.remote(call)
-        last: Completion | Failure | None = None
-        ended = False
-        try:
-            # To the end of the stream before the last word: whoever hears that stops listening.
-            while (item := await _next(replies, call.deadline_at)) is not None:
-                if isinstance(item, Delta):
-                    yield item
-                else:
-                    last = item
-            ended = True
-        except (TimeoutError, RayError, RayServeException) as error:
-            last = last or _lost(call, error)
-        finally:
-            if not ended:
-                replies.cancel()
-        yield last or _lost(call, None)
+        async with aclosing(_told(streams[call.tier], call, SENDS)) as items:
+            async for item in items:
+                yield item
 
     return call
 
 
-def _lost(call: Call, error: Exception | None) -> Failure:
+async def _told(stream: Any, call: Call, sends: int) -> AsyncGenerator[Item, None]:  # noqa: ANN401
+    """Send the call; once more if its replica died before it said anything.
+
+    The second is a new attempt, with a row of its own: what the first one cost is settled apart.
+    """
+    has_spoken = False
+    lost: Exception | None = None
+    async with aclosing(_heard(stream.call.remote(call), call)) as items:
+        async for item in items:
+            if isinstance(item, Exception):
+                lost = item
+            else:
+                has_spoken |= isinstance(item, Delta)
+                yield item
+    if lost is None:
+        return
+    if has_spoken or sends == 1 or not isinstance(lost, RayActorError):
+        yield _lost(call, lost)
+        return
+    async with aclosing(_told(stream, call, sends - 1)) as items:
+        async for item in items:
+            yield item
+
+
+async def _heard(
+    replies: Any,  # noqa: ANN401  Serve's own generator, untyped
+    call: Call,
+) -> AsyncGenerator[Item | Exception, None]:
+    """Yield what a proxy says; an exception as the last word of one that was lost."""
+    last: Completion | Failure | Exception | None = None
+    ended = False
+    try:
+        # To the end of the stream before the last word: whoever hears that stops listening.
+        while (item := await _next(replies, call.deadline_at)) is not None:
+            if isinstance(item, Delta | Retry):
+                yield item
+            else:
+                last = item
+        ended = True
+    except (TimeoutError, RayError, RayServeException) as error:
+        last = last or error
+    finally:
+        if not ended:
+            replies.cancel()
+    yield last if last is not None else RayServeException("it had no last word")
+
+
+def _lost(call: Call, error: Exception) -> Failure:
     """Say why a proxy had no last word; what it had sent upstream is settled by its own row."""
     if isinstance(error, TimeoutError):
         return Failure(model=call.model, kind="timeout", message=f"{call.tier} did not answer")

@@ -1,7 +1,7 @@
 """A whole request in one screen: classify, decide, compose. Knows neither HTTP nor Ray."""
 
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, replace
 
 from router.classify import classify
 from router.compositions.consensus import consensus
@@ -11,7 +11,8 @@ from router.compositions.single import single
 from router.compositions.stage import Composition, Event, Stage
 from router.policies import Choices, Policy
 from tercet.catalog import CompositionName
-from tercet.route import Route
+from tercet.outlook import Outlook
+from tercet.route import Refused, Route
 from tercet.task import Profile, Task
 
 COMPOSITIONS: Mapping[CompositionName, Composition] = {
@@ -37,11 +38,15 @@ class Answering:
     policy: Policy
     choices: Choices
     stage: Stage
+    outlook: Callable[[], Outlook] = Outlook.normal
+    """The latest snapshot of the month's money; read once a task."""
 
-    def decide(self, task: Task) -> Decision:
-        """Profile the task and route it."""
+    def decide(self, task: Task) -> Decision | Refused:
+        """Profile the task and route it, as the month's money allows."""
         profile = classify(task)
-        return Decision(profile=profile, route=self.policy(task, profile, self.choices))
+        choices = replace(self.choices, outlook=self.outlook())
+        route = self.policy(task, profile, choices)
+        return route if isinstance(route, Refused) else Decision(profile=profile, route=route)
 
     def compose(self, task: Task, route: Route) -> AsyncGenerator[Event, None]:
         """Play the route's composition; see `router.compositions.stage.Event`."""

@@ -5,10 +5,11 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from router.answering import Answering, Decision
 from router.compositions.stage import Event
+from router.idempotency import Promise
 from tercet.answer import Answer, NoAnswer
 from tercet.ledger import RequestClosed, RequestOpened
 from tercet.task import Task
@@ -36,22 +37,29 @@ class Office:
     records: Records
     clock: Callable[[], float]
     """Unix seconds."""
-    jobs: set[asyncio.Task[None]]
-    """Exchanges under way; the set keeps their jobs alive."""
+    jobs: set[asyncio.Task[Any]]
+    """What is under way; the set keeps the jobs alive."""
+
+    def keep(self, job: asyncio.Task[Any]) -> None:
+        """Keep a job alive until it is done."""
+        self.jobs.add(job)
+        job.add_done_callback(self.jobs.discard)
 
 
 class Exchange:
     """A task that is being answered. Whoever reads its events may abandon it at any time."""
 
-    def __init__(self, task: Task, decision: Decision, office: Office) -> None:
+    def __init__(
+        self, task: Task, decision: Decision, office: Office, promise: Promise | None = None
+    ) -> None:
         """Start answering; needs a running event loop."""
         self.task = task
         self.decision = decision
         self._office = office
+        self._promise = promise
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._job = asyncio.create_task(self._run())
-        office.jobs.add(self._job)
-        self._job.add_done_callback(office.jobs.discard)
+        office.keep(self._job)
 
     async def next(self) -> Event:
         """Return the next event; after `Answer` or `NoAnswer` there is none.
@@ -73,8 +81,12 @@ class Exchange:
                 return event
 
     def abandon(self) -> None:
-        """Stop asking, because nobody waits any more; calls already made are settled regardless."""
-        self._job.cancel()
+        """Stop asking, because nobody waits any more; calls already made are settled regardless.
+
+        An exchange with a promise goes on: its caller may come back for what was paid.
+        """
+        if self._promise is None:
+            self._job.cancel()
 
     async def _run(self) -> None:
         office, task = self._office, self.task
@@ -94,8 +106,16 @@ class Exchange:
             raise
         finally:
             # Shielded: the books are closed also when the caller has gone.
-            await asyncio.shield(self._close(opened, outcome, answer))
-            self._events.put_nowait(last)
+            try:
+                await asyncio.shield(self._close(opened, outcome, answer))
+                await asyncio.shield(self._promise_kept(last))
+            finally:
+                self._events.put_nowait(last)
+
+    async def _promise_kept(self, ending: Answer | NoAnswer | None) -> None:
+        """Before the ending is handed over: whoever asks again must find it."""
+        if self._promise is not None:
+            await self._promise.settle(ending)
 
     async def _close(self, opened: asyncio.Task[None], outcome: str, answer: str) -> None:
         row = RequestClosed(

@@ -1,15 +1,18 @@
 """Who should answer: (task, profile) -> Route, decided before any model is called."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tercet.catalog import Catalog, Role, Tier, TierSeat
-from tercet.route import Route, Seat
-from tercet.rules import Fleet, Rules
+from tercet.keys import Key
+from tercet.outlook import CHEAPEST, CLOSED, LOCAL_ONLY, NO_PREMIUM, Outlook
+from tercet.route import Refused, Route, Seat
+from tercet.rules import BudgetRules, Fleet, Rules
 from tercet.task import Profile, Task
 
 AUTO = "auto"
 LOCAL = "local"
+PREMIUM = "tier1"
 ANSWERING = frozenset({"brain", "lead"})
 """Roles without which there is no answer, so another model of the tier stands in."""
 
@@ -20,39 +23,124 @@ class Choices:
 
     catalog: Catalog
     rules: Rules
+    budget: BudgetRules
     fleet: Fleet
+    keys: Mapping[str, Key] = field(default_factory=dict[str, Key])
+    """By id; a key that is not among them may use every tier."""
+    outlook: Outlook = field(default_factory=Outlook.normal)
 
 
-Policy = Callable[[Task, Profile, Choices], Route]
+Policy = Callable[[Task, Profile, Choices], Route | Refused]
 
 
-def route_by_complexity(task: Task, profile: Profile, choices: Choices) -> Route:
+def route_by_complexity(task: Task, profile: Profile, choices: Choices) -> Route | Refused:
     """Route as the plan states it, unless the caller named who should answer.
 
     Design or critical work goes to tier 1, implementation to tier 2, routine work to the local
-    model if it is available, and everything else to tier 3.
+    model if it is available, and everything else to tier 3. The month's budget and the caller's key
+    may take choices away.
     """
+    if choices.outlook.step >= CHEAPEST:
+        return _spare(task, choices)
     named = task.hints.tier or task.model
-    if named in choices.catalog.models:
-        return _one_model(task, named, choices)
     if named != AUTO:
-        return _tier_route(task, named, f"the caller asked for {named}", choices)
-    if profile.requires_design or profile.is_critical:
-        why = "it requires design" if profile.requires_design else "it is critical"
-        return _tier_route(task, "tier1", why, choices, profile)
-    if profile.requires_implementation:
-        return _tier_route(task, "tier2", "it requires implementation", choices, profile)
-    if profile.is_routine and choices.fleet.local_available:
-        return _tier_route(task, LOCAL, "it is routine and the local model is available", choices)
-    why = (
-        "it is routine, but the local model is not available"
-        if profile.is_routine
-        else "it is quick"
-    )
-    return _tier_route(task, "tier3", why, choices, profile)
+        return _as_named(task, named, choices)
+    wish, why = _wish(profile, choices.fleet)
+    name, limits, degraded = _allowed(wish, task, profile, choices)
+    route = _tier_route(task, name, "; ".join([why, *limits]), choices, profile)
+    return replace(route, degraded=(*route.degraded, *degraded))
 
 
 POLICIES: Mapping[str, Policy] = {"route_by_complexity": route_by_complexity}
+
+
+def _wish(profile: Profile, fleet: Fleet) -> tuple[str, str]:
+    """Return the name of the plan's choice, and why."""
+    if profile.requires_design:
+        return PREMIUM, "it requires design"
+    if profile.is_critical:
+        return PREMIUM, "it is critical"
+    if profile.requires_implementation:
+        return "tier2", "it requires implementation"
+    if not profile.is_routine:
+        return "tier3", "it is quick"
+    if fleet.local_available:
+        return LOCAL, "it is routine and the local model is available"
+    return "tier3", "it is routine, but the local model is not available"
+
+
+def _allowed(
+    wish: str, task: Task, profile: Profile, choices: Choices
+) -> tuple[str, list[str], tuple[str, ...]]:
+    """Return the tier nearest to the plan's choice that budget and key allow, and what they took.
+
+    Nearest is the next less capable tier; where there is none, the next more capable one.
+    """
+    outlook, kept = choices.outlook, choices.budget.premium_kinds
+    permitted = _permitted(task, choices)
+    affordable = [name for name in permitted if name != PREMIUM]
+    if outlook.step < NO_PREMIUM or profile.kind in kept or not affordable:
+        affordable = permitted
+    order = [*choices.catalog.tiers, LOCAL]
+    at = order.index(wish)
+    nearest = [*order[at:], *reversed(order[:at])]
+    within_key = next(name for name in nearest if name in permitted)
+    name = next(name for name in nearest if name in affordable)
+    limits: list[str] = []
+    degraded: tuple[str, ...] = ()
+    if within_key != wish:
+        limits.append(_key_limit(task, choices))
+    if name != within_key:
+        limits.append(
+            f"step {outlook.step} of the budget keeps {PREMIUM} for {', '.join(sorted(kept))}"
+        )
+        degraded = (f"budget:step{outlook.step}",)
+    return name, limits, degraded
+
+
+def _permitted(task: Task, choices: Choices) -> list[str]:
+    """Return the tiers, `local` among them, that the caller's key may use."""
+    key = choices.keys.get(task.key_id)
+    every = [*choices.catalog.tiers, LOCAL]
+    return [name for name in every if key is None or key.tiers is None or name in key.tiers]
+
+
+def _key_limit(task: Task, choices: Choices) -> str:
+    return f"the key {task.key_id} may use {', '.join(_permitted(task, choices))} alone"
+
+
+def _as_named(task: Task, named: str, choices: Choices) -> Route | Refused:
+    """Route to the tier or the model that the caller named, if the key may use it."""
+    permitted = _permitted(task, choices)
+    why = f"the caller asked for {named}"
+    if named not in choices.catalog.models:
+        if named in permitted:
+            return _tier_route(task, named, why, choices)
+        return Refused(reason=f"{_key_limit(task, choices)}, not {named}")
+    hosts = [name for name in choices.catalog.hosts_of(named) if name in permitted]
+    if hosts:
+        return _one_model(task, named, hosts[0], "the caller asked for it", choices)
+    return Refused(
+        reason=f"{_key_limit(task, choices)}; "
+        f"{named} is of {', '.join(choices.catalog.hosts_of(named))}"
+    )
+
+
+def _spare(task: Task, choices: Choices) -> Route | Refused:
+    """Route when little of the month's money is left, whatever was asked for."""
+    outlook, permitted = choices.outlook, _permitted(task, choices)
+    why = f"the budget is on step {outlook.step}: {outlook.why}"
+    cheapest = choices.budget.cheapest
+    hosts = [name for name in choices.catalog.hosts_of(cheapest) if name in permitted]
+    if outlook.step < CLOSED and choices.fleet.local_available and LOCAL in permitted:
+        route = _local(task, why, choices)
+    elif outlook.step < LOCAL_ONLY and hosts:
+        route = _one_model(task, cheapest, hosts[0], why, choices)
+    else:
+        if outlook.step < LOCAL_ONLY:
+            why += f"; only {cheapest} answers, and {_key_limit(task, choices)}"
+        return Refused(reason=why, resets_at=outlook.resets_at)
+    return replace(route, degraded=(*route.degraded, f"budget:step{outlook.step}"))
 
 
 def _tier_route(
@@ -62,7 +150,7 @@ def _tier_route(
     if name == LOCAL:
         return _local(task, why, choices)
     tier = choices.catalog.tiers[name]
-    wanted, savings = _wanted(tier, task, profile, choices.rules)
+    wanted, savings = _wanted(tier, task, profile, choices)
     seats, degraded = _seated(tier, wanted, choices)
     composition = tier.composition if len(seats) > 1 else "single"
     if composition == "consensus" and profile is not None:
@@ -80,16 +168,21 @@ def _tier_route(
 
 
 def _wanted(
-    tier: Tier, task: Task, profile: Profile | None, rules: Rules
+    tier: Tier, task: Task, profile: Profile | None, choices: Choices
 ) -> tuple[tuple[TierSeat, ...], list[str]]:
-    """Leave out assistants that have nothing to read, saying so."""
+    """Leave out assistants that have nothing to read, or too little for the month; say so."""
     if profile is None or task.hints.strict:
         return tier.seats, []
-    floors = {"memory": rules.memory_from_tokens, "junior": rules.junior_from_tokens}
+    rules, weight = choices.rules, choices.outlook.cost_weight
+    floors = {
+        "memory": round(rules.memory_from_tokens * weight),
+        "junior": round(rules.junior_from_tokens * weight),
+    }
     wanted = tuple(s for s in tier.seats if profile.size_tokens >= floors.get(s.role, 0))
+    weighed = "" if weight == 1 else f", as cost weighs {weight:g} times"
     savings = [
         f"{seat.role} not seated: about {profile.size_tokens} tokens to read, "
-        f"it pays from {floors[seat.role]}"
+        f"it pays from {floors[seat.role]}{weighed}"
         for seat in tier.seats
         if seat not in wanted
     ]
@@ -129,22 +222,22 @@ def _by_preference(seats: tuple[Seat, ...], model: str | None) -> tuple[Seat, ..
     return tuple(sorted(seats, key=lambda seat: seat.model != model))
 
 
-def _one_model(task: Task, model: str, choices: Choices) -> Route:
-    tier = choices.catalog.tiers[_host(model, choices)]
+def _one_model(task: Task, model: str, host: str, why: str, choices: Choices) -> Route:
+    tier = choices.catalog.tiers[host]
     seat = _seat("single", tier, _candidates(tier, model, choices))
     return Route(
         name=model,
         composition="single",
         seats=(seat,),
         degraded=() if seat.model == model else ("single:no_key",),
-        reason=f"{model} because the caller asked for it",
+        reason=f"{model} because {why}",
         deadline_at=task.deadline_at,
     )
 
 
 def _local(task: Task, why: str, choices: Choices) -> Route:
     stand_in = choices.rules.local_stand_in
-    route = _one_model(task, stand_in, choices)
+    route = _one_model(task, stand_in, choices.catalog.hosts_of(stand_in)[0], why, choices)
     return replace(
         route,
         name=LOCAL,
@@ -155,10 +248,3 @@ def _local(task: Task, why: str, choices: Choices) -> Route:
 
 def _is_reachable(model: str, choices: Choices) -> bool:
     return choices.catalog.models[model].provider in choices.fleet.providers
-
-
-def _host(model: str, choices: Choices) -> str:
-    host = choices.catalog.host_of(model)
-    if host is None:
-        raise LookupError(f"{model} is seated by no tier")
-    return host

@@ -38,7 +38,9 @@ def _cost(attempt: Row) -> int:
 
 
 def _attempt(row: Row, cost: int) -> dict[str, object]:
-    names = ("attempt_id", "tier", "provider", "model", "role", "round", "state", "outcome")
+    names = (
+        "attempt_id", "tier", "provider", "model", "role", "round", "state", "flag", "outcome",
+    )  # fmt: skip
     buckets = (
         "fresh_input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "thinking",
     )  # fmt: skip

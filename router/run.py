@@ -113,7 +113,7 @@ def banner(site: Site) -> str:
         f"  address    {site.url}/v1\n"
         f"  key        {site.key}\n"
         f"  dashboard  {site.dashboard} (token {site.ray_token})\n"
-        f"  ledger     {settings().ledger}\n\n"
+        f"  ledger     {settings().ledger.rpartition('@')[2]}\n\n"  # without a password
         f"Try:\n\n"
         f"curl -s {site.url}/v1/chat/completions -H 'Authorization: Bearer {site.key}' "
         f"-H 'Content-Type: application/json' -d '{body}'\n\n"
@@ -157,7 +157,7 @@ def _is_simulated() -> bool:
 @contextmanager
 def _upstreams() -> Generator[Mapping[str, str]]:
     """Start the simulated upstreams; yield the environment that leads the SDKs to them."""
-    bill = settings().ledger.parent / "simulated-billing.jsonl"
+    bill = settings().state / "simulated-billing.jsonl"
     bill.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "deployments.simulated", "--bill", str(bill)]
     process = subprocess.Popen(  # noqa: S603  our own module
@@ -256,7 +256,7 @@ def _others_of_session() -> list[int]:
 def _deployed(site: Site) -> Generator[None]:
     """Deploy what `serve deploy` would, and on the way out let running attempts settle."""
     applications = f"{site.dashboard}/api/serve/applications/"
-    config = loopback.overlay(PROJECT / "serve_config.yaml", site.port)
+    config = loopback.overlay(PROJECT / "serve_config.yaml", site.port, settings().replicas)
     _dashboard_request("PUT", applications, site, config)
     try:
         yield

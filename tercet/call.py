@@ -24,12 +24,15 @@ FailureKind = Literal[
     "unauthorised",
     "unreachable",
     "unpriced",
+    "over_budget",
     "ledger",
+    "abandoned",
 ]
 """Why a model said nothing usable. `exhausted`: the provider's own spending limit is reached.
 `unavailable`: the provider answered with a server error. `truncated`: its stream ended without the
-terminal marker. `unpriced`: no price is known, so the call was not made. `ledger`: the attempt
-could not be recorded, so the call was not made."""
+terminal marker. `unpriced`: no price is known, so the call was not made. `over_budget`: a budget
+has no room for it, so it was not made. `ledger`: the attempt could not be recorded, so it was not
+made. `abandoned`: nobody waited any more, and its answer was not read to the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +55,11 @@ class Call:
     tier: str
     """The tier whose proxy makes the call."""
     model: str
+    alternates: tuple[str, ...] = ()
+    """Models of the same tier asked, in order, when `model` fails before its first content."""
     role: str
     round: int
-    """Counted from 1 within a task; an alternate asked after a failure stays in the round."""
+    """Counted from 1 within a task; whoever is asked after a failure stays in the round."""
     prompt: Prompt
     deadline_at: float
     """Unix seconds."""
@@ -105,13 +110,25 @@ class Failure:
 Outcome = Completion | Failure
 
 
-class CallModel(Protocol):
-    """The one effect of a composition: ask a model.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """An attempt of a call failed before its first content, and `model` is asked next."""
 
-    Yields any number of `Delta` (none unless `call.wants_deltas`), then exactly one `Completion` or
-    `Failure`. The deltas of a completion concatenate to its text.
+    failure: Failure
+    model: str
+
+
+Item = Delta | Retry | Completion | Failure
+
+
+class CallModel(Protocol):
+    """The one effect of a composition: ask a seat.
+
+    Yields a `Retry` for each attempt that another follows, then any number of `Delta` (none unless
+    `call.wants_deltas`), then exactly one `Completion` or `Failure`. The deltas of a completion
+    concatenate to its text.
     """
 
-    def __call__(self, call: Call, /) -> AsyncGenerator[Delta | Completion | Failure, None]:
-        """Ask `call.model`, by `call.deadline_at` at the latest."""
+    def __call__(self, call: Call, /) -> AsyncGenerator[Item, None]:
+        """Ask `call.model`, else its alternates, by `call.deadline_at` at the latest."""
         ...

@@ -47,9 +47,10 @@ class Catalog:
     tiers: Mapping[str, Tier]
     """Most capable first."""
 
-    def host_of(self, model: str) -> str | None:
-        """Return the name of the first tier that seats `model`, whose proxy can call it."""
-        for tier in self.tiers.values():
-            if any(seat.model == model for seat in tier.seats):
-                return tier.name
-        return None
+    def hosts_of(self, model: str) -> tuple[str, ...]:
+        """Return the names of the tiers that seat `model`: any of their proxies can call it."""
+        return tuple(
+            tier.name
+            for tier in self.tiers.values()
+            if any(seat.model == model for seat in tier.seats)
+        )

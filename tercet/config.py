@@ -1,27 +1,42 @@
-"""Configuration: the only reader of `config/` and of the environment.
+"""Configuration: the only reader of `config/`.
 
 `load(folder)` is total: it returns one cross-checked value or raises one `ConfigError` that lists
 every problem it found.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from tercet.catalog import Catalog, CompositionName, Model, ProviderName, Role, Tier, TierSeat
+from tercet.budget import GPU, MONTH, Caps
+from tercet.catalog import Catalog, CompositionName, Model, Role, Tier, TierSeat
+from tercet.config_files import (
+    BudgetFile,
+    KeysFile,
+    ModelsFile,
+    PriceRow,
+    PricesFile,
+    RoutesFile,
+    UpstreamsFile,
+    read,
+)
+from tercet.environment import PROJECT, Settings, environment, export, settings
 from tercet.errors import ConfigError
-from tercet.rules import Fleet, Limits, OutputLimits, Rules
-from tercet.task import TaskKind
+from tercet.keys import DEFAULT_KEY, Key
+from tercet.rules import BudgetRules, Fleet, Limits, OutputLimits, Rules, UpstreamRules
+from tercet.usage import NANO_USD_PER_USD
 
-PROJECT = Path(__file__).resolve().parent.parent
-"""The checkout, where `config/` and `serve_config.yaml` are."""
+__all__ = [
+    "PROJECT",
+    "Config",
+    "PriceRow",
+    "Settings",
+    "environment",
+    "export",
+    "fleet",
+    "load",
+    "settings",
+]
 
 ANSWERS_FIRST: Mapping[CompositionName, tuple[Role, ...]] = {
     "memory_brain": ("brain", "memory"),
@@ -32,84 +47,6 @@ ANSWERS_FIRST: Mapping[CompositionName, tuple[Role, ...]] = {
 """The roles a tier seats, in order, for each composition."""
 
 
-_File = TypeVar("_File", bound=BaseModel)
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _ModelRow(_Strict):
-    provider: ProviderName
-    window_tokens: int = Field(gt=0)
-    max_output_tokens: int = Field(gt=0)
-
-
-class _SeatRow(_Strict):
-    role: Role
-    model: str
-
-
-class _TierRow(_Strict):
-    composition: CompositionName
-    seats: list[_SeatRow] = Field(min_length=1)
-
-
-class _ModelsFile(_Strict):
-    models: dict[str, _ModelRow]
-    tiers: dict[str, _TierRow]
-
-
-class PriceRow(_Strict):
-    """USD per million tokens of one model from one day on, until its next row."""
-
-    model: str
-    valid_from: date
-    fresh_input: Decimal = Field(ge=0)
-    cache_read: Decimal = Field(ge=0)
-    cache_write_5m: Decimal | None = Field(default=None, ge=0)
-    cache_write_1h: Decimal | None = Field(default=None, ge=0)
-    output: Decimal = Field(ge=0)
-    source: str
-    read_on: date
-
-
-class _PricesFile(_Strict):
-    rows: list[PriceRow]
-
-
-class _Consensus(_Strict):
-    max_rounds: int = Field(ge=1, le=3)
-    prefer: dict[TaskKind, str]
-
-
-class _Outputs(_Strict):
-    answer: int = Field(gt=0)
-    member: int = Field(gt=0)
-    advice: int = Field(gt=0)
-
-
-class _Local(_Strict):
-    available: bool
-    stand_in: str
-
-
-class _LimitsRow(_Strict):
-    deadline_s: float = Field(gt=0)
-    connect_s: float = Field(gt=0)
-    first_event_s: float = Field(gt=0)
-    between_events_s: float = Field(gt=0)
-
-
-class _RoutesFile(_Strict):
-    memory_from_tokens: int = Field(ge=0)
-    junior_from_tokens: int = Field(ge=0)
-    consensus: _Consensus
-    max_output_tokens: _Outputs
-    local: _Local
-    limits: _LimitsRow
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything `config/` says, cross-checked."""
@@ -117,75 +54,52 @@ class Config:
     catalog: Catalog
     rules: Rules
     prices: tuple[PriceRow, ...]
+    budget: BudgetRules
+    keys: tuple[Key, ...]
+    """Beside the key of the environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the environment says. Secrets stay in here and in the clients made from it."""
-
-    api_key: str | None
-    """The key callers present."""
-    ledger: Path
-    anthropic_key: str | None
-    anthropic_url: str | None
-    gemini_key: str | None
-    gemini_url: str | None
-    simulated: bool
-    """The base URLs lead to the project's own simulated upstreams."""
-    local_available: bool | None
-    """Overrides `local.available` of the configuration."""
-
-    def __repr__(self) -> str:
-        """Name no secret."""
-        return f"Settings(ledger={str(self.ledger)!r}, simulated={self.simulated})"
+class _Files:
+    models: ModelsFile
+    routes: RoutesFile
+    prices: PricesFile
+    upstreams: UpstreamsFile
+    budget: BudgetFile
+    keys: KeysFile
 
 
-def load(folder: Path | None = None) -> Config:
+def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
     """Read and cross-check `config/`.
+
+    Args:
+        folder: the project's own `config/` if left out.
+        chosen: what overrides it; the environment of this process if left out.
 
     Raises:
         ConfigError: listing every problem with its file and key.
     """
-    folder = folder or PROJECT / "config"
-    problems: list[str] = []
-    models = _read(folder / "models.yaml", _ModelsFile, problems)
-    routes = _read(folder / "routes.yaml", _RoutesFile, problems)
-    prices = _read(folder / "prices.yaml", _PricesFile, problems, wrap="rows")
-    if models is None or routes is None or prices is None:
-        raise ConfigError("\n".join(problems))
-    problems += _cross_check(models, routes)
+    chosen = chosen or settings()
+    files = _files(folder or PROJECT / "config")
+    problems = _cross_check(files.models, files.routes)
+    problems += _cross_check_budget(files.budget, files.models)
+    problems += _cross_check_keys(files.keys, files.models)
     if problems:
         raise ConfigError("\n".join(problems))
     return Config(
-        catalog=_catalog(models),
-        rules=_rules(routes),
-        prices=tuple(sorted(prices.rows, key=lambda row: row.valid_from)),
+        catalog=_catalog(files.models),
+        rules=_rules(files.routes, files.upstreams),
+        prices=tuple(sorted(files.prices.rows, key=lambda row: row.valid_from)),
+        budget=_budget_rules(files.budget, _caps(files, chosen)),
+        keys=tuple(
+            Key(
+                id=row.id,
+                sha256=row.sha256,
+                tiers=None if row.tiers is None else frozenset(row.tiers),
+            )
+            for row in files.keys.rows
+        ),
     )
-
-
-def settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the environment of this process, or the one given."""
-    env = os.environ if environment is None else environment
-    return Settings(
-        api_key=env.get("TERCET_API_KEY") or None,
-        ledger=Path(env.get("TERCET_LEDGER") or PROJECT / "var" / "ledger.sqlite3"),
-        anthropic_key=env.get("ANTHROPIC_API_KEY") or None,
-        anthropic_url=env.get("ANTHROPIC_BASE_URL") or None,
-        gemini_key=env.get("GEMINI_API_KEY") or None,
-        gemini_url=env.get("GOOGLE_GEMINI_BASE_URL") or None,
-        simulated=env.get("TERCET_SIMULATED") == "1",
-        local_available=_flag(env, "TERCET_LOCAL_AVAILABLE"),
-    )
-
-
-def export(values: Mapping[str, str]) -> None:
-    """Put `values` into this process's environment, for itself and the processes it starts."""
-    os.environ.update(values)
-
-
-def environment() -> Mapping[str, str]:
-    """Return a copy of this process's environment."""
-    return dict(os.environ)
 
 
 def fleet(config: Config, chosen: Settings) -> Fleet:
@@ -210,31 +124,22 @@ def fleet(config: Config, chosen: Settings) -> Fleet:
     )
 
 
-def _flag(env: Mapping[str, str], name: str) -> bool | None:
-    value = env.get(name, "")
-    if value not in ("", "0", "1"):
-        raise ConfigError(f"{name} is {value!r}; set it to 1 or 0, or leave it out")
-    return None if value == "" else value == "1"
+def _files(folder: Path) -> _Files:
+    problems: list[str] = []
+    models = read(folder / "models.yaml", ModelsFile, problems)
+    routes = read(folder / "routes.yaml", RoutesFile, problems)
+    prices = read(folder / "prices.yaml", PricesFile, problems, wrap="rows")
+    upstreams = read(folder / "upstreams.yaml", UpstreamsFile, problems)
+    budget = read(folder / "budget.yaml", BudgetFile, problems)
+    keys = read(folder / "keys.yaml", KeysFile, problems, wrap="rows")
+    if not (models and routes and prices and upstreams and budget and keys):
+        raise ConfigError("\n".join(problems))
+    return _Files(
+        models=models, routes=routes, prices=prices, upstreams=upstreams, budget=budget, keys=keys
+    )
 
 
-def _read(
-    path: Path, shape: type[_File], problems: list[str], *, wrap: str | None = None
-) -> _File | None:
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        problems.append(f"{path}: {error}")
-        return None
-    try:
-        return shape.model_validate(value if wrap is None else {wrap: value})
-    except ValidationError as error:
-        problems += [
-            f"{path}: {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
-        ]
-        return None
-
-
-def _cross_check(models: _ModelsFile, routes: _RoutesFile) -> list[str]:
+def _cross_check(models: ModelsFile, routes: RoutesFile) -> list[str]:
     known = sorted(models.models)
     problems = [
         f"models.yaml: tiers.{name}.seats: {seat.model!r} is not a model; models are {known}"
@@ -254,6 +159,11 @@ def _cross_check(models: _ModelsFile, routes: _RoutesFile) -> list[str]:
         if name not in models.tiers
     ]
     seated = {seat.model for tier in models.tiers.values() for seat in tier.seats}
+    problems += [
+        f"models.yaml: models.{name}: no tier seats it, so no one could call it; seat it or drop it"
+        for name in models.models
+        if name not in seated
+    ]
     if routes.local.stand_in not in seated:
         problems.append(
             f"routes.yaml: local.stand_in is {routes.local.stand_in!r}; "
@@ -270,7 +180,42 @@ def _cross_check(models: _ModelsFile, routes: _RoutesFile) -> list[str]:
     return problems
 
 
-def _catalog(file: _ModelsFile) -> Catalog:
+def _cross_check_budget(budget: BudgetFile, models: ModelsFile) -> list[str]:
+    problems = [
+        f"budget.yaml: caps.tiers: there is no tier {name!r}; tiers are {list(models.tiers)}"
+        for name in budget.caps.tiers
+        if name not in models.tiers
+    ]
+    if budget.cheapest not in models.models:
+        problems.append(
+            f"budget.yaml: cheapest is {budget.cheapest!r}; name one of {sorted(models.models)}"
+        )
+    return problems
+
+
+def _cross_check_keys(keys: KeysFile, models: ModelsFile) -> list[str]:
+    tiers = [*models.tiers, "local"]
+    problems = [
+        f"keys.yaml: {row.id}: there is no tier {name!r}; tiers are {tiers}"
+        for row in keys.rows
+        for name in row.tiers or ()
+        if name not in tiers
+    ]
+    ids, hashes = [row.id for row in keys.rows], [row.sha256 for row in keys.rows]
+    problems += [
+        f"keys.yaml: the id {name!r} is taken; {DEFAULT_KEY!r} is the environment's own"
+        for name in sorted(set(ids))
+        if ids.count(name) > 1 or name == DEFAULT_KEY
+    ]
+    problems += [
+        f"keys.yaml: two keys have the sha256 {digest}"
+        for digest in sorted(set(hashes))
+        if hashes.count(digest) > 1
+    ]
+    return problems
+
+
+def _catalog(file: ModelsFile) -> Catalog:
     return Catalog(
         models={
             name: Model(
@@ -292,7 +237,7 @@ def _catalog(file: _ModelsFile) -> Catalog:
     )
 
 
-def _rules(file: _RoutesFile) -> Rules:
+def _rules(file: RoutesFile, upstreams: UpstreamsFile) -> Rules:
     outputs, limits = file.max_output_tokens, file.limits
     return Rules(
         memory_from_tokens=file.memory_from_tokens,
@@ -308,4 +253,53 @@ def _rules(file: _RoutesFile) -> Rules:
             first_event_s=limits.first_event_s,
             between_events_s=limits.between_events_s,
         ),
+        upstreams=_upstream_rules(upstreams),
+    )
+
+
+def _upstream_rules(file: UpstreamsFile) -> UpstreamRules:
+    return UpstreamRules(
+        attempts_per_call=file.attempts_per_call,
+        backoff_base_s=file.backoff.base_s,
+        backoff_cap_s=file.backoff.cap_s,
+        longest_wait_s=file.backoff.longest_wait_s,
+        purse_capacity=file.retry_purse.capacity,
+        purse_per_call=file.retry_purse.per_call,
+        purse_per_s=file.retry_purse.per_second,
+        breaker_failures=file.breaker.failures,
+        probe_every_s=file.breaker.probe_every_s,
+        throttle_k=file.throttle.k,
+        throttle_window_s=file.throttle.window_s,
+        concurrency=file.concurrency.limit,
+        concurrency_wait_s=file.concurrency.wait_s,
+        on_disconnect=file.on_disconnect,
+        drains=file.drains,
+        drain_s=file.drain_s,
+    )
+
+
+def _caps(files: _Files, chosen: Settings) -> Caps:
+    """Return the caps in nano-USD, by the scopes' names of `tercet.budget`."""
+    stated = files.budget.caps
+    dollars = {MONTH: stated.month, f"key:{DEFAULT_KEY}": stated.default_key, GPU: stated.gpu}
+    dollars |= {f"key:{row.id}": row.month_usd for row in files.keys.rows}
+    dollars |= {f"tier:{name}": cap for name, cap in stated.tiers.items()}
+    dollars |= {f"provider:{name}": cap for name, cap in stated.providers.items()}
+    caps = {scope: int(cap * NANO_USD_PER_USD) for scope, cap in dollars.items() if cap is not None}
+    if chosen.month_cap_nano_usd is not None:
+        caps[MONTH] = chosen.month_cap_nano_usd
+    return caps
+
+
+def _budget_rules(file: BudgetFile, caps: Caps) -> BudgetRules:
+    return BudgetRules(
+        caps=caps,
+        spent_from={int(step): share for step, share in file.ladder.spent_from.items()},
+        forecast_from={int(step): share for step, share in file.ladder.forecast_from.items()},
+        margin=file.ladder.margin,
+        pace_bucket=file.pacing.bucket,
+        weight_per_bucket=file.pacing.weight,
+        most_weight=file.pacing.most,
+        premium_kinds=frozenset(file.premium_kinds),
+        cheapest=file.cheapest,
     )

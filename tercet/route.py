@@ -30,7 +30,17 @@ class Route:
     """Most rounds a consensus may play."""
     stops_on_agreement: bool = True
     degraded: tuple[str, ...] = ()
-    """Voices known to be missing when the route was decided, as `role:reason`."""
+    """Voices known to be missing when the route was decided, as `role:reason`, and `budget:stepN`
+    where the month's money made it a lesser route."""
     reason: str
     deadline_at: float
     """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The decision that nobody answers: the budget or the caller's key allows no route."""
+
+    reason: str
+    resets_at: float | None = None
+    """Unix seconds from which the budget allows it again; `None`: the key never does."""

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+from tercet.budget import Caps
+from tercet.catalog import ProviderName
 from tercet.task import TaskKind
 
 
@@ -28,6 +31,54 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamRules:
+    """How a tier's proxy treats the providers it calls, as `config/upstreams.yaml` states it."""
+
+    attempts_per_call: int
+    backoff_base_s: float
+    backoff_cap_s: float
+    longest_wait_s: float
+    """Longest retry-after of a provider that is waited for."""
+    purse_capacity: float
+    purse_per_call: float
+    purse_per_s: float
+    breaker_failures: int
+    """Failures in a row after which a model is not asked."""
+    probe_every_s: float
+    throttle_k: float
+    throttle_window_s: float
+    concurrency: int
+    """Attempts under way at once, per model and replica."""
+    concurrency_wait_s: float
+    on_disconnect: Mapping[ProviderName, Literal["drain", "cancel"]]
+    drains: int
+    """Most answers read on at once although nobody waits for them."""
+    drain_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRules:
+    """How a month's money is kept, as `config/budget.yaml` states it."""
+
+    caps: Caps
+    spent_from: Mapping[int, float]
+    """Share of the month's cap at which a step of the ladder begins; of the steps 2 to 5."""
+    forecast_from: Mapping[int, float]
+    """The forecast's high end, over the cap, at which a step begins; of the steps 2 and 3."""
+    margin: float
+    """How far below its beginning, in the same share, a step or a bucket is left again."""
+    pace_bucket: float
+    """Points of the cap ahead of the pace that make one more bucket."""
+    weight_per_bucket: float
+    """What each bucket adds to the cost weight, which is 1 without."""
+    most_weight: float
+    premium_kinds: frozenset[TaskKind]
+    """Kinds of task that keep the premium tier when the budget takes it from the others."""
+    cheapest: str
+    """The model that answers alone when little is left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """How routes are made."""
 
@@ -43,6 +94,7 @@ class Rules:
     local_stand_in: str
     """The model that answers for `local` until the vLLM deployment exists."""
     limits: Limits
+    upstreams: UpstreamRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

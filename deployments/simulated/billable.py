@@ -15,6 +15,9 @@ from deployments.simulated.exchange import Caller, CallerGoneError, Tab, play
 from deployments.simulated.script import Incoming, Wire
 from deployments.simulated.staging import Memory, Post, staged
 
+CLIENT_REQUEST_ID = "x-client-request-id"
+"""The header in which a caller names its POST; the billing log repeats it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Till:
@@ -37,16 +40,18 @@ class Billable:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one POST and bill it, also when the caller or the process goes away."""
+        request = Request(scope)
         bill = Bill(
             at=self._till.clock(),
             provider=self._wire.provider,
             request_id=new_id(),
+            client_request_id=request.headers.get(CLIENT_REQUEST_ID),
             stream=self._streams,
         )
         tab = Tab(self._till.log, bill)
         try:
             with suppress(CallerGoneError):
-                await self._answer(Request(scope), Caller(scope, receive, send), tab)
+                await self._answer(request, Caller(scope, receive, send), tab)
         finally:
             tab.close()
 

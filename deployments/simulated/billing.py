@@ -109,6 +109,8 @@ class Bill:
     """Unix seconds when the POST arrived: also decides which price is in force."""
     provider: str
     request_id: str
+    client_request_id: str | None = None
+    """What the caller names the POST, if it does."""
     model: str = ""
     stream: bool = False
     outcome: str = "aborted"
@@ -122,6 +124,7 @@ class Bill:
             "provider": self.provider,
             "model": self.model,
             "request_id": self.request_id,
+            "client_request_id": self.client_request_id,
             "stream": self.stream,
             "outcome": self.outcome,
             "fresh_input": self.usage.fresh_input,

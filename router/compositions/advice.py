@@ -12,15 +12,16 @@ from tercet.task import Message, Task
 QUOTE = "> "
 
 
-async def advice(task: Task, seat: Seat, stage: Stage) -> tuple[Step, str | None]:
-    """Ask an assistant; return its step and its checked advice, `None` if it has none to give."""
+async def advice(task: Task, seat: Seat, stage: Stage) -> tuple[tuple[Step, ...], str | None]:
+    """Ask an assistant; return its steps and its checked advice, `None` if it has none to give."""
     prompt = prompt_for(task, stage.output.advice, stage.texts[seat.role])
     prompt = replace(prompt, max_output_tokens=stage.output.advice, stop=())
     question = Question(task=task, seat=seat, prompt=prompt)
-    outcome = await ask(stage, question)
+    steps = await ask(stage, question)
+    outcome = steps[-1].outcome
     if not isinstance(outcome, Completion) or outcome.finish == "content_filter":
-        return question.step(outcome), None
-    return question.step(outcome), checked(outcome.text, task.messages) or None
+        return steps, None
+    return steps, checked(outcome.text, task.messages) or None
 
 
 def checked(text: str, messages: Iterable[Message]) -> str:
@@ -30,8 +31,9 @@ def checked(text: str, messages: Iterable[Message]) -> str:
     return "\n".join(kept).strip()
 
 
-def missing(step: Step) -> str:
+def missing(steps: tuple[Step, ...]) -> str:
     """Name an assistant that gave no advice, as `role:reason`."""
+    step = steps[-1]
     outcome = step.outcome
     return f"{step.role}:{'no_advice' if isinstance(outcome, Completion) else outcome.kind}"
 

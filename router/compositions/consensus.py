@@ -35,7 +35,7 @@ async def _play(questions: Sequence[Question], stage: Stage) -> list[Step]:
     """Ask everyone at once."""
     async with asyncio.TaskGroup() as together:
         jobs = [together.create_task(ask(stage, question)) for question in questions]
-    return [q.step(job.result()) for q, job in zip(questions, jobs, strict=True)]
+    return [step for job in jobs for step in job.result()]
 
 
 def _questions(
@@ -129,7 +129,11 @@ def _completions(steps: Sequence[Step]) -> list[Completion]:
 def _flaws(steps: Sequence[Step]) -> tuple[str, ...]:
     """Name the members that failed or were cut short, each once."""
     cut = [f"member:{c.finish}" for c in _completions(steps) if c.finish != "stop"]
-    return (*failed(steps), *dict.fromkeys(cut))
+    spoke = {
+        (step.round, step.outcome.model) for step in steps if isinstance(step.outcome, Completion)
+    }
+    silent = [step for step in steps if (step.round, step.outcome.model) not in spoke]
+    return (*failed(silent), *dict.fromkeys(cut))
 
 
 def _last_request(task: Task) -> str:

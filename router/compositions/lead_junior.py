@@ -13,11 +13,11 @@ async def lead_junior(task: Task, route: Route, stage: Stage) -> AsyncGenerator[
     """Ask the junior for notes, then let the lead answer with the whole conversation and them."""
     lead, junior = route.seats
     yield Progress(f"{junior.model} is preparing notes")
-    step, notes = await advice(task, junior, stage)
+    steps, notes = await advice(task, junior, stage)
     handed = [] if notes is None else [stage.fill("lead_notes", notes=notes)]
-    degraded = (*route.degraded, missing(step)) if notes is None else route.degraded
+    degraded = (*route.degraded, missing(steps)) if notes is None else route.degraded
     prompt = prompt_for(task, stage.output.answer, stage.texts["lead"], *handed)
     yield Progress(f"{lead.model} is working")
     question = Question(task=task, seat=lead, prompt=prompt)
-    async for event in closing(stage, question, (step,), degraded):
+    async for event in closing(stage, question, steps, degraded):
         yield event

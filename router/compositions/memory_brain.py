@@ -20,10 +20,10 @@ async def memory_brain(task: Task, route: Route, stage: Stage) -> AsyncGenerator
     """
     brain, memory = route.seats
     yield Progress(f"{memory.model} is reading")
-    step, evidence = await advice(task, memory, stage)
+    steps, evidence = await advice(task, memory, stage)
     if evidence is None:
         prompt = prompt_for(task, stage.output.answer, stage.texts["brain"])
-        degraded = (*route.degraded, missing(step))
+        degraded = (*route.degraded, missing(steps))
     else:
         handed = stage.fill("brain_evidence", evidence=evidence)
         prompt = prompt_for(task, stage.output.answer, stage.texts["brain"], handed)
@@ -31,7 +31,7 @@ async def memory_brain(task: Task, route: Route, stage: Stage) -> AsyncGenerator
         degraded = route.degraded
     yield Progress(f"{brain.model} is deciding")
     question = Question(task=task, seat=brain, prompt=prompt)
-    async for event in closing(stage, question, (step,), degraded):
+    async for event in closing(stage, question, steps, degraded):
         yield event
 
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from string import Template
 
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step
-from tercet.call import Call, CallModel, Completion, Delta, Failure, Outcome, Prompt
+from tercet.call import Call, CallModel, Completion, Delta, Failure, Outcome, Prompt, Retry
 from tercet.route import Route, Seat
 from tercet.rules import OutputLimits
 from tercet.task import Message, Task
+
+HOP_S = 0.5
+"""How much earlier a call must end than the task it belongs to, so that its end can be told."""
 
 Event = Progress | Speaking | Delta | Answer | NoAnswer
 """A composition yields any number of `Progress`, then one `Speaking` with its `Delta`s unless
@@ -36,24 +39,25 @@ Composition = Callable[[Task, Route, Stage], AsyncGenerator[Event, None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One prompt of a composition, before it is known which model of a seat is asked."""
+    """One prompt of a composition, for one seat."""
 
     task: Task
     seat: Seat
     round: int = 1
     prompt: Prompt
 
-    def to(self, model: str, *, wants_deltas: bool = False) -> Call:
-        """Address the question to a model."""
+    def call(self, *, wants_deltas: bool = False) -> Call:
+        """Return the call that asks it."""
         return Call(
             task_id=self.task.id,
             key_id=self.task.key_id,
             tier=self.seat.tier,
-            model=model,
+            model=self.seat.model,
+            alternates=self.seat.alternates,
             role=self.seat.role,
             round=self.round,
             prompt=self.prompt,
-            deadline_at=self.task.deadline_at,
+            deadline_at=self.task.deadline_at - HOP_S,
             wants_deltas=wants_deltas,
         )
 
@@ -83,32 +87,19 @@ def turns(task: Task) -> tuple[Message, ...]:
     return tuple(spoken[first:])
 
 
-async def ask(stage: Stage, question: Question) -> Outcome:
-    """Ask the seat's own model and wait for the whole completion."""
-    async with aclosing(stage.call(question.to(question.seat.model))) as events:
+async def ask(stage: Stage, question: Question) -> tuple[Step, ...]:
+    """Ask the seat and wait for the whole completion; the last step has what came of it."""
+    steps: list[Step] = []
+    async with aclosing(stage.call(question.call())) as events:
         async for event in events:
-            if not isinstance(event, Delta):
-                return event
+            match event:
+                case Delta():
+                    pass
+                case Retry():
+                    steps.append(question.step(event.failure))
+                case Completion() | Failure():
+                    return (*steps, question.step(event))
     raise RuntimeError(f"the call to {question.seat.model} ended without an outcome")
-
-
-async def speak(stage: Stage, question: Question) -> AsyncGenerator[Delta | Step, None]:
-    """Let the answering seat speak: one model's deltas as they come, and a step for each asked.
-
-    A model that fails before its first content is followed by the seat's alternates; each failure
-    is a step too.
-    """
-    for model in (question.seat.model, *question.seat.alternates):
-        spoken = False
-        async with aclosing(stage.call(question.to(model, wants_deltas=True))) as events:
-            async for event in events:
-                if isinstance(event, Delta):
-                    spoken = True
-                    yield event
-                    continue
-                yield question.step(event)
-                if isinstance(event, Completion) or spoken:
-                    return
 
 
 async def closing(
@@ -116,31 +107,46 @@ async def closing(
 ) -> AsyncGenerator[Speaking | Delta | Answer | NoAnswer, None]:
     """Let the answering seat speak last, and end the composition with what it said."""
     mine: list[Step] = []
+    speaker = question.seat.model
     spoken = False
-    async with aclosing(speak(stage, question)) as events:
+    async with aclosing(stage.call(question.call(wants_deltas=True))) as events:
         async for event in events:
-            if isinstance(event, Step):
-                mine.append(event)
-                continue
-            if not spoken:
-                models = (question.seat.model, *question.seat.alternates)
-                yield Speaking(model=models[len(mine)], degraded=(*degraded, *failed(mine)))
-                spoken = True
-            yield event
+            match event:
+                case Delta():
+                    if not spoken:
+                        missing = (*degraded, *replaced(mine, speaker))
+                        yield Speaking(model=speaker, degraded=missing)
+                    spoken = True
+                    yield event
+                case Retry():
+                    mine.append(question.step(event.failure))
+                    speaker = event.model
+                case Completion() | Failure():
+                    mine.append(question.step(event))
+    yield _ending(question, before, tuple(mine), degraded)
+
+
+def _ending(
+    question: Question, before: tuple[Step, ...], mine: tuple[Step, ...], degraded: tuple[str, ...]
+) -> Answer | NoAnswer:
     steps = (*before, *mine)
-    said = steps[-1].outcome
+    said = mine[-1].outcome
     if isinstance(said, Failure):
         failures = tuple(s.outcome for s in mine if isinstance(s.outcome, Failure))
-        yield NoAnswer(failures=failures, steps=steps)
-        return
-    yield Answer(
+        return NoAnswer(failures=failures, steps=steps)
+    return Answer(
         text=said.text,
         model=said.model,
         finish=said.finish,
         steps=steps,
-        degraded=(*degraded, *failed(mine)),
+        degraded=(*degraded, *replaced(mine, said.model)),
         settled_by=f"{question.seat.role} {said.model}",
     )
+
+
+def replaced(steps: Iterable[Step], speaker: str) -> tuple[str, ...]:
+    """Name the voices that `speaker` stands in for; its own failed attempts are none."""
+    return failed(step for step in steps if step.outcome.model != speaker)
 
 
 def failed(steps: Iterable[Step]) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ Shapes are those of openai 3.54.0 (`openai/types/chat/chat_completion*.py`).
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from router.surfaces.body import JsonObject, JsonValue
-from router.surfaces.refusal import Refusal
+from router.surfaces.refusal import Refusal, utc
 from tercet.answer import Answer, Step, completions
 from tercet.usage import Usage, usd
 
@@ -55,10 +56,14 @@ class ChatStream:
 
     def closing(self, answer: Answer) -> bytes:
         """Return why the answer ended, its usage when asked for, and the terminal marker."""
-        last: list[JsonValue] = [_choice({}, answer.finish)]
-        chunks = self._chunk(last, tercet=_extras(self._frame, answer))
+        extras, usage = _extras(self._frame, answer), _usage(answer.steps)
+        return self.ending(answer.finish, tercet=extras, usage=usage)
+
+    def ending(self, finish: str, *, tercet: JsonObject, usage: JsonObject) -> bytes:
+        """Return the same of an answer whose own words are at hand."""
+        chunks = self._chunk([_choice({}, finish)], tercet=tercet)
         if self._frame.include_usage:
-            chunks += self._chunk([], usage=_usage(answer.steps))
+            chunks += self._chunk([], usage=usage)
         return chunks + b"data: [DONE]\n\n"
 
     def _chunk(self, choices: list[JsonValue], **extras: JsonValue) -> bytes:
@@ -87,16 +92,15 @@ def error_event(refusal: Refusal) -> bytes:
 
 def error_body(refusal: Refusal) -> bytes:
     """Return the error envelope."""
-    return _encode(
-        {
-            "error": {
-                "message": refusal.message,
-                "type": refusal.type,
-                "param": refusal.param,
-                "code": refusal.code,
-            }
-        }
-    )
+    error: JsonObject = {
+        "message": refusal.message,
+        "type": refusal.type,
+        "param": refusal.param,
+        "code": refusal.code,
+    }
+    if refusal.reset_at is not None:
+        error["reset_at"] = utc(refusal.reset_at)
+    return _encode({"error": error})
 
 
 def completion_body(frame: ReplyFrame, answer: Answer) -> bytes:
@@ -124,6 +128,23 @@ def completion_body(frame: ReplyFrame, answer: Answer) -> bytes:
             "tercet": _extras(frame, answer),
         }
     )
+
+
+def stream_again(body: bytes, *, include_usage: bool) -> bytes:
+    """Return the whole stream that says what `body`, made by `completion_body`, says."""
+    told: dict[str, Any] = json.loads(body)
+    frame = ReplyFrame(
+        task_id=told["tercet"]["request_id"],
+        route=told["tercet"]["route"],
+        created=told["created"],
+        include_usage=include_usage,
+    )
+    (choice,) = told["choices"]
+    text: str = choice["message"]["content"]
+    stream = ChatStream(frame, told["model"])
+    said = stream.text_chunk(text) if text else b""
+    ending = stream.ending(choice["finish_reason"], tercet=told["tercet"], usage=told["usage"])
+    return stream.opening() + said + ending
 
 
 def models_body(owners: Mapping[str, str], created: int) -> bytes:

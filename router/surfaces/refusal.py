@@ -1,10 +1,14 @@
 """Why a caller gets no answer, as a value that every surface can spell."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from tercet.call import Failure, FailureKind
+from tercet.ledger import month_end
+from tercet.route import Refused
 
 RefusalType = Literal[
     "invalid_request_error",
@@ -17,6 +21,8 @@ RefusalType = Literal[
 
 MESSAGE_CHARS = 2_000
 """Longest message a caller is sent."""
+LEDGER_RETRY_S = 5.0
+"""When to ask again while the ledger cannot be written."""
 
 # Failure messages quote upstreams, whose text is untrusted. The adapters remove keys and addresses;
 # this is the second lock.
@@ -44,7 +50,42 @@ class Refusal:
     param: str | None = None
     """JSON path of the field at fault, such as `messages[3].content[0].text`."""
     retry_after_s: float | None = None
-    """The soonest a provider said it is worth asking again."""
+    """The soonest it is worth asking again, as far as that is known."""
+    reset_at: float | None = None
+    """Unix seconds at which the budget that is spent begins anew."""
+    is_final: bool = False
+    """A client that repeated the request by itself would only multiply what we have tried."""
+
+
+LEDGER_UNAVAILABLE = Refusal(
+    status=503,
+    type="server_error",
+    code="ledger_unavailable",
+    message="The ledger cannot be reached, and nothing is paid for without a record; retry later.",
+    retry_after_s=LEDGER_RETRY_S,
+)
+
+
+def refusal_headers(refusal: Refusal) -> Mapping[str, str]:
+    """Return what a refusal says in headers, whatever the surface."""
+    headers: dict[str, str] = {}
+    if refusal.retry_after_s is not None:
+        headers["retry-after"] = str(max(1, round(refusal.retry_after_s)))
+    if refusal.is_final:
+        headers["x-should-retry"] = "false"
+    return headers
+
+
+def policy_refusal(refused: Refused, at: float) -> Refusal:
+    """Return what the caller is told when no route was allowed; `at` is Unix seconds."""
+    if refused.resets_at is not None:
+        return _spent(refused.reason, refused.resets_at, at)
+    return Refusal(
+        status=403,
+        type="permission_error",
+        code="model_not_allowed",
+        message=refused.reason[:MESSAGE_CHARS],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +131,21 @@ _VERDICTS = (
         summary="Every model of the route withheld its answer by policy; change messages.",
     ),
     _Verdict(
-        kinds=("unauthorised", "exhausted", "unpriced", "ledger"),
+        kinds=("over_budget",),
+        status=429,
+        type="rate_limit_error",
+        code="insufficient_quota",
+        summary="The budget has no room for this request; retry once running calls have ended.",
+    ),
+    _Verdict(
+        kinds=("ledger",),
+        status=LEDGER_UNAVAILABLE.status,
+        type=LEDGER_UNAVAILABLE.type,
+        code=LEDGER_UNAVAILABLE.code,
+        summary=LEDGER_UNAVAILABLE.message,
+    ),
+    _Verdict(
+        kinds=("unauthorised", "exhausted", "unpriced", "ledger", "over_budget"),
         status=503,
         type="server_error",
         code="service_unavailable",
@@ -104,6 +159,8 @@ _VERDICTS = (
         summary="No model answered before the deadline; retry, or ask for less.",
     ),
 )
+# Nothing was tried: room in the budget and a ledger that can be written come back by themselves.
+_PASSING = ({"over_budget"}, {"ledger"})
 _UNSETTLED = _Verdict(
     kinds=(),
     status=502,
@@ -113,20 +170,45 @@ _UNSETTLED = _Verdict(
 )
 
 
-def failure_refusal(failures: tuple[Failure, ...]) -> Refusal:
-    """Return what the caller is told when every seat that may answer failed."""
+def failure_refusal(failures: tuple[Failure, ...], at: float) -> Refusal:
+    """Return what the caller is told when every seat that may answer failed.
+
+    The time, in Unix seconds, is what a month's end is counted from.
+    """
     kinds = {failure.kind for failure in failures}
     fitting = (verdict for verdict in _VERDICTS if kinds and kinds.issubset(verdict.kinds))
     verdict = next(fitting, _UNSETTLED)
-    waits = [failure.retry_after_s for failure in failures if failure.retry_after_s is not None]
     causes = "; ".join(_cause(failure) for failure in failures)
+    waits = [failure.retry_after_s for failure in failures if failure.retry_after_s is not None]
+    if kinds == {"over_budget"} and not waits:
+        return _spent(f"The budget is spent. {causes}", month_end(at), at)
+    if kinds == {"ledger"}:
+        waits = [LEDGER_RETRY_S]
     return Refusal(
         status=verdict.status,
         type=verdict.type,
         code=verdict.code,
         message=f"{verdict.summary} {causes}".strip()[:MESSAGE_CHARS],
         retry_after_s=min(waits, default=None),
+        is_final=kinds not in _PASSING,
     )
+
+
+def _spent(reason: str, reset_at: float, at: float) -> Refusal:
+    return Refusal(
+        status=429,
+        type="rate_limit_error",
+        code="insufficient_quota",
+        message=reason[:MESSAGE_CHARS],
+        retry_after_s=reset_at - at,
+        reset_at=reset_at,
+        is_final=True,
+    )
+
+
+def utc(at: float) -> str:
+    """Return a Unix time as callers are told it: ISO 8601 in UTC, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _cause(failure: Failure) -> str:

@@ -11,8 +11,8 @@ from ray import serve
 from deployments.ledger import simulated_totals
 from deployments.proxy import TierProxy
 from deployments.serve import deploy
+from router.books.reconcile import billed_totals
 from router.ingress import Ingress
-from router.reconcile import billed_totals
 from tercet.config import load
 
 KEY = "app-test-key"
@@ -75,13 +75,23 @@ def test_the_ledger_equals_the_bill_for_every_scenario_that_ends_in_an_answer(
     gateway, tmp_path
 ) -> None:
     async def scenario(http) -> None:
-        for marker in ("ok", "refusal", "safety", "max-tokens", "usage-decreasing"):
+        for marker in ("ok", "refusal", "safety", "max-tokens"):
             for model in ("tier1", "tier3"):
                 reply = await ask(http, f"Say something. sim:{marker}", model)
                 assert reply.status_code == 200, marker
 
     gateway(scenario)
     assert simulated_totals(tmp_path / "ledger.sqlite3") == billed_totals(tmp_path / "bill.jsonl")
+
+
+def test_a_count_that_falls_is_booked_at_its_highest_and_flagged(gateway, tmp_path) -> None:
+    async def scenario(http) -> None:
+        reply = await ask(http, "Say something. sim:usage-decreasing", "tier1")
+        receipt = (await http.get(f"/v1/requests/{reply.headers['x-tercet-request-id']}")).json()
+        assert {attempt["flag"] for attempt in receipt["attempts"]} == {"doubtful_usage"}
+
+    gateway(scenario)
+    assert simulated_totals(tmp_path / "ledger.sqlite3") >= billed_totals(tmp_path / "bill.jsonl")
 
 
 def test_the_simulated_families_agree_at_once_unless_told_otherwise(gateway) -> None:
@@ -131,3 +141,37 @@ def test_an_upstreams_error_text_does_not_carry_a_key_or_an_address_to_the_calle
         assert "http" not in reply.text
 
     gateway(scenario)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_request_sent_again_is_not_paid_again(gateway, tmp_path, stream) -> None:
+    async def scenario(http) -> None:
+        http.headers["idempotency-key"] = "k"
+        first, again = [await ask(http, "What is 17 * 23?", "tier3", stream=stream) for _ in "12"]
+        other = await ask(http, "What is 17 * 24?", "tier3", stream=stream)
+
+        assert (first.status_code, again.status_code, other.status_code) == (200, 200, 422)
+        assert again.headers["idempotent-replayed"] == "true"
+        assert again.headers["x-tercet-request-id"] == first.headers["x-tercet-request-id"]
+
+    gateway(scenario)
+    assert len((tmp_path / "bill.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_budget_counts_what_was_answered(gateway) -> None:
+    async def scenario(http) -> None:
+        reply = await ask(http, "What is 17 * 23?", "tier3")
+        cost = reply.headers["x-tercet-cost-usd"]
+        async with asyncio.timeout(30):
+            while await spent(http, "month") != cost:  # noqa: ASYNC110  read every two seconds
+                await asyncio.sleep(0.1)
+        assert await spent(http, "key:default") == cost
+        header = (await http.get("/v1/models")).headers["x-tercet-budget"]
+        assert header.startswith("step=1; spent=0.00; cap=180.00; ")
+
+    gateway(scenario)
+
+
+async def spent(http, scope) -> str | None:
+    budget = await http.get("/v1/budget")
+    return budget.json()["scopes"][scope]["spent_usd"] if budget.is_success else None

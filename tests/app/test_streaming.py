@@ -5,14 +5,15 @@ import json
 
 from fakes.running import events_of
 
-from router import ingress
+from router.streaming import PATIENCE, Pace, Patience, held, rendered
 from router.surfaces.openai_chat_reply import ReplyFrame
 from tercet.answer import Answer, NoAnswer, Progress, Speaking
 from tercet.call import Delta, Failure
 
 FRAME = ReplyFrame(task_id="req_1", route="tier2", created=0)
 ANSWER = Answer(text="Hi.", model="m", finish="stop", steps=(), settled_by="test")
-IMPATIENT = ingress.Patience(after_progress_s=0.02, silent_s=0.02)
+IMPATIENT = Patience(after_progress_s=0.02, silent_s=0.02)
+PACE = Pace(patience=IMPATIENT, clock=lambda: 0.0)
 NO_ANSWER = NoAnswer(failures=(Failure(model="m", kind="overloaded", message="busy"),), steps=())
 
 
@@ -35,16 +36,16 @@ class Scripted:
 
 
 async def streamed(exchange) -> list[dict | str]:
-    held = await ingress._held(exchange, IMPATIENT)
+    before = await held(exchange, IMPATIENT)
     exchange.gate.set()
-    body = [part async for part in ingress._events(exchange, FRAME, held, IMPATIENT)]
+    body = [part async for part in rendered(exchange, FRAME, before, PACE)]
     return events_of(b"".join(body).decode().splitlines())
 
 
 def test_a_failure_before_any_content_is_known_before_the_headers_leave() -> None:
     async def scenario() -> None:
-        held = await ingress._held(Scripted(Progress("reading"), NO_ANSWER))
-        assert held[-1] is NO_ANSWER
+        before = await held(Scripted(Progress("reading"), NO_ANSWER), PATIENCE)
+        assert before[-1] is NO_ANSWER
 
     asyncio.run(scenario())
 
@@ -64,9 +65,9 @@ def test_headers_do_not_wait_for_ever_for_content_after_progress() -> None:
 def test_a_silent_seat_is_covered_by_comments() -> None:
     async def scenario() -> list[dict | str]:
         exchange = Scripted(None, Speaking(model="m"), Delta("Hi."), ANSWER)
-        held = await ingress._held(exchange, IMPATIENT)
+        before = await held(exchange, IMPATIENT)
         parts = []
-        async for part in ingress._events(exchange, FRAME, held, IMPATIENT):
+        async for part in rendered(exchange, FRAME, before, PACE):
             parts.append(part)
             exchange.gate.set()
         return events_of(b"".join(parts).decode().splitlines())
@@ -91,7 +92,7 @@ def test_a_reader_who_leaves_abandons_the_exchange() -> None:
     exchange = Scripted(Speaking(model="m"), Delta("Hi."), ANSWER)
 
     async def scenario() -> None:
-        body = ingress._events(exchange, FRAME, await ingress._held(exchange))
+        body = rendered(exchange, FRAME, await held(exchange, PATIENCE), PACE)
         await anext(body)
         await body.aclose()
 

@@ -134,9 +134,11 @@ def test_the_overlay_changes_address_replicas_and_patience_and_nothing_else() ->
     (application,) = expected["applications"]
     for deployment in application["deployments"]:
         deployment["graceful_shutdown_timeout_s"] = 10
-    application["deployments"][0]["num_replicas"] = 1
-    assert application["deployments"][0]["name"] == "Ingress"
+        deployment["num_replicas"] = 1
     assert overlay(file, 8123) == expected
+    for deployment in application["deployments"]:
+        deployment["num_replicas"] = 2
+    assert overlay(file, 8123, replicas=2) == expected
 
 
 def test_a_port_is_free_until_somebody_listens_on_it() -> None:

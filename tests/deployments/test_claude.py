@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deployments.claude import Claude
-from deployments.provider import Ended, Failed, Metered, ProviderEvent
+from deployments.provider import Alive, Ended, Failed, Metered, ProviderEvent
 from tercet.call import Delta, FailureKind, FinishReason, Prompt
 from tercet.rules import Limits
 from tercet.task import Message
@@ -116,7 +116,7 @@ def line(listening: "Listening") -> Iterator[Line]:
 
 
 async def ask(claude: Claude, prompt: Prompt = PROMPT) -> list[ProviderEvent]:
-    return [event async for event in claude.stream("claude-opus-5-5", prompt)]
+    return [event async for event in claude.stream("claude-opus-5-5", prompt, "att_1")]
 
 
 def failed(events: list[ProviderEvent]) -> Failed:
@@ -285,10 +285,26 @@ def test_thinking_is_a_part_of_the_output(line: Line) -> None:
     )
 
 
-def test_counts_below_zero_are_none_at_all(line: Line) -> None:
+def test_counts_below_zero_are_doubted(line: Line) -> None:
     opening = start(input_tokens=-10, output_tokens=-1, cache_read_input_tokens=-5)
     events = line.heard(sse(opening, text("Hi"), ending(output_tokens=-2), STOP))
-    assert events[-2] == Metered(usage=Usage(), upstream_id="msg_1")
+    assert events[-2] == Metered(usage=Usage(), upstream_id="msg_1", is_doubtful=True)
+
+
+def test_thinking_is_a_sign_of_life(line: Line) -> None:
+    thought = {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "thinking_delta", "thinking": "Hm."},
+    }
+    events = line.heard(sse(start(), thought, text("Hi"), ending(), STOP))
+    assert events[1:3] == [Alive(), Delta("Hi")]
+
+
+def test_the_attempts_id_goes_along(line: Line) -> None:
+    line.heard(sse(start(), text("Hi"), ending(), STOP))
+    (post,) = line.provider.posts
+    assert post.headers["x-client-request-id"] == "att_1"
 
 
 def test_an_answer_without_counts_is_whole_and_not_metered(line: Line) -> None:
@@ -380,10 +396,10 @@ def test_a_prompt_past_the_window_is_too_long(line: Line) -> None:
         ("soon", None),
         ("nan", None),
         ("inf", None),
-        ("Mon, 23 Nov 2026 09:00:00 GMT", None),
+        ("Mon, 23 Nov 2020 09:00:00 GMT", 0.0),
     ],
 )
-def test_the_seconds_to_wait_are_read_where_they_are_a_number(
+def test_the_seconds_to_wait_are_read_where_they_are_a_number_or_a_date(
     line: Line, value: str, seconds: float | None
 ) -> None:
     limited = body(error("rate_limit_error"))

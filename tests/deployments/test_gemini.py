@@ -4,12 +4,13 @@ import asyncio
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deployments.gemini import Gemini
-from deployments.provider import Ended, Failed, Metered, ProviderEvent
+from deployments.provider import Alive, Ended, Failed, Metered, ProviderEvent
 from tercet.call import Delta, FailureKind, FinishReason, Prompt
 from tercet.rules import Limits
 from tercet.task import Message
@@ -91,7 +92,7 @@ def line(listening: "Listening") -> Iterator[Line]:
 
 
 async def ask(gemini: Gemini, prompt: Prompt = PROMPT) -> list[ProviderEvent]:
-    return [event async for event in gemini.stream("gemini-4-argon", prompt)]
+    return [event async for event in gemini.stream("gemini-4-argon", prompt, "att_1")]
 
 
 def failed(events: list[ProviderEvent]) -> Failed:
@@ -238,19 +239,29 @@ def test_cached_tokens_are_taken_out_of_the_prompt_and_thoughts_added_to_the_out
     assert events[0] == metered(fresh_input=720, cache_read=300, output=100, thinking=60)
 
 
-@pytest.mark.parametrize(
-    ("counted", "usage"),
-    [
-        ({"promptTokenCount": 10, "cachedContentTokenCount": 25}, {"cache_read": 25, "output": 5}),
-        ({"promptTokenCount": -10, "candidatesTokenCount": -1, "thoughtsTokenCount": -2}, {}),
-    ],
-    ids=["more cached than sent", "below zero"],
-)
-def test_counts_that_cannot_be_are_never_negative(
-    line: Line, counted: dict[str, int], usage: dict[str, int]
-) -> None:
-    events = line.heard(sse(reply("Hi", finish="STOP", **counted)))
-    assert events[0] == metered(**usage)
+def test_more_cached_than_sent_leaves_nothing_fresh(line: Line) -> None:
+    events = line.heard(
+        sse(reply("Hi", finish="STOP", promptTokenCount=10, cachedContentTokenCount=25))
+    )
+    assert events[0] == metered(cache_read=25, output=5)
+
+
+def test_counts_below_zero_are_doubted(line: Line) -> None:
+    counts = {"promptTokenCount": -10, "candidatesTokenCount": -1, "thoughtsTokenCount": -2}
+    events = line.heard(sse(reply("Hi", finish="STOP", **counts)))
+    assert events[0] == replace(metered(), is_doubtful=True)
+
+
+def test_a_reply_of_thoughts_only_is_a_sign_of_life(line: Line) -> None:
+    thought = {"candidates": [{"content": {"parts": [{"text": "Hm.", "thought": True}]}}]}
+    events = line.heard(sse(thought, reply("Hi", finish="STOP")))
+    assert events[0] == Alive()
+
+
+def test_the_attempts_id_goes_along(line: Line) -> None:
+    line.heard(WHOLE)
+    (post,) = line.provider.posts
+    assert post.headers["x-client-request-id"] == "att_1"
 
 
 def test_an_answer_without_counts_is_whole_and_not_metered(line: Line) -> None:

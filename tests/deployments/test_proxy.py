@@ -5,14 +5,14 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from deployments.outbox import Item
 from deployments.proxy import TierProxy
-from tercet.call import Call, Completion, Delta, Failure, Prompt
+from tercet.call import Call, Completion, Delta, Failure, Item, Prompt, Retry
 from tercet.config import load
 from tercet.task import Message
 from tercet.usage import Usage
@@ -202,11 +202,85 @@ def test_an_outage_of_the_provider_is_a_failure_and_the_proxy_stays_ready(
             provider.answers(b'{"error": {"type": "overloaded_error"}}', status=529)
             return await all_of(proxy.call(call())), await proxy.ready()
 
-    (failure,), ready = asyncio.run(main())
+    items, ready = asyncio.run(main())
+    assert [type(item) for item in items] == [Retry, Retry, Failure]
+    failure = items[-1]
     assert isinstance(failure, Failure)
     assert (failure.kind, failure.cost_nano_usd) == ("overloaded", 0)
-    assert states(path) == [("void", "overloaded", 0, 1)]
+    assert states(path) == [("void", "overloaded", 0, 1)] * 3
     assert ready
+
+
+def test_the_alternate_of_the_seat_answers_for_a_provider_that_is_down(
+    path: Path, listening: "Listening", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> list[Item]:
+        async with listening() as well, listening() as down:
+            monkeypatch.setenv("GEMINI_API_KEY", "g-key")
+            monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", well.url)
+            well.answers(
+                b'data: {"candidates": [{"content": {"parts": [{"text": "Hi"}]},'
+                b' "finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 10}}\r\n\r\n'
+            )
+            down.answers(end="reset")
+            async with proxy_of(down, monkeypatch) as proxy:
+                return await all_of(proxy.call(replace(call(), alternates=("gemini-4-argon",))))
+
+    retry, delta, last = asyncio.run(main())
+    assert isinstance(retry, Retry)
+    assert (retry.failure.kind, retry.model) == ("unreachable", "gemini-4-argon")
+    assert delta == Delta("Hi")
+    assert isinstance(last, Completion)
+    assert [row[0] for row in states(path)] == ["estimated", "settled"]
+
+
+def test_a_provider_that_is_out_of_money_is_not_asked_again_by_anyone(
+    path: Path, listening: "Listening", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with listening() as provider:
+            body = b'{"error": {"type": "billing_error", "message": "no credit"}}'
+            provider.answers(body, status=402)
+            async with proxy_of(provider, monkeypatch) as proxy:
+                for _ in range(20):
+                    (failure,) = await all_of(proxy.call(call()))
+                    assert isinstance(failure, Failure)
+                    assert failure.kind == "exhausted"
+            assert len(provider.posts) == 1
+            async with proxy_of(provider, monkeypatch) as restarted:
+                (failure,) = await all_of(restarted.call(call()))
+                assert isinstance(failure, Failure)
+                assert failure.kind == "exhausted"
+            assert len(provider.posts) == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("drains", "state"), [(0, "estimated"), (1, "settled")])
+def test_no_more_answers_are_read_on_for_nobody_than_are_allowed(
+    path: Path,
+    listening: "Listening",
+    monkeypatch: pytest.MonkeyPatch,
+    drains: int,
+    state: str,
+) -> None:
+    async def main() -> None:
+        rest = asyncio.Event()
+        async with listening() as provider:
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
+            config = load()
+            upstreams = replace(config.rules.upstreams, drains=drains)
+            config = replace(config, rules=replace(config.rules, upstreams=upstreams))
+            proxy = TierProxy("tier1", config)
+            provider.answers(OPENING, rest, ENDING)
+            items = proxy.call(call())
+            assert await anext(items) == Delta("Hello")
+            await items.aclose()
+            rest.set()
+            await proxy.close()
+
+    asyncio.run(main())
+    assert [row[0] for row in states(path)] == [state]
 
 
 def test_no_sdk_is_imported_before_a_tier_needs_it() -> None:

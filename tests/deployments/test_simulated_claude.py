@@ -88,6 +88,7 @@ def test_an_answer_is_billed_before_its_caller_has_it(upstream: Upstream, caller
         "provider": "anthropic",
         "model": "claude-haiku-5-5",
         "request_id": message.id,
+        "client_request_id": None,
         "stream": False,
         "outcome": "complete",
         "fresh_input": 3,

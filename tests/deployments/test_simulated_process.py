@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fakes.upstreams import upstreams
 
 COMMAND = [sys.executable, "-m", "deployments.simulated"]
 
@@ -52,6 +53,33 @@ def test_a_signal_ends_it_and_open_streams_are_still_billed(
             stream.close()
     outcomes = sorted(json.loads(line)["outcome"] for line in bill.read_text().splitlines())
     assert outcomes == ["aborted", "failed:pings"]
+
+
+@pytest.mark.timeout(30)
+def test_a_killed_caller_is_billed_under_the_name_it_gave_its_post(tmp_path: Path) -> None:
+    """Its socket is dead, so the line has to be on disk without anybody to answer to."""
+    calling = (
+        "import http.client, sys\n"
+        "connection = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]))\n"
+        "connection.request('POST', '/v1/messages', sys.argv[2], {'x-api-key': 'x',"
+        " 'anthropic-version': '2023-06-01', 'x-client-request-id': 'att_1'})\n"
+        "response = connection.getresponse()\n"
+        "while b'delta' not in response.readline(): pass\n"
+        "print('heard', flush=True)\n"
+        "response.read()\n"
+    )
+    asked = {"model": "claude-haiku-5-5", "max_tokens": 9_000, "stream": True}
+    said = [{"role": "user", "content": "hi sim:words=500 sim:delay=60000"}]
+    with upstreams(tmp_path) as upstream:
+        port = upstream.url.rsplit(":", 1)[1]
+        command = [sys.executable, "-c", calling, port, json.dumps(asked | {"messages": said})]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as caller:
+            assert caller.stdout is not None
+            assert caller.stdout.readline() == b"heard\n"
+            caller.kill()
+        line = upstream.next_line(0)
+    assert (line["client_request_id"], line["outcome"]) == ("att_1", "aborted")
+    assert line["cost_nano_usd"] == 8 * 100 + 3 * 500
 
 
 def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """A fake at the one seam of compositions: a `CallModel` that follows a script."""
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from router import prompts
 from router.compositions.stage import Stage
-from tercet.call import Call, Completion, Delta, Failure, FailureKind
+from tercet.call import Call, Completion, Delta, Failure, FailureKind, Item, Retry
 from tercet.rules import OutputLimits
 from tercet.usage import Usage
 
@@ -31,16 +31,37 @@ class Script:
 
     lines: Mapping[str, list[str | Fails | Cut]]
     calls: list[Call] = field(default_factory=list)
+    said: bool = False
 
-    async def __call__(self, call: Call, /) -> AsyncGenerator[Delta | Completion | Failure, None]:
+    async def __call__(self, call: Call, /) -> AsyncGenerator[Item, None]:
+        models = (call.model, *call.alternates)
+        for model, following in zip(models, (*models[1:], None), strict=True):
+            async for item in self._turn(replace(call, model=model)):
+                fails = isinstance(item, Failure) and following is not None
+                if fails and not self.said:
+                    yield Retry(failure=item, model=following)
+                    break
+                yield item
+            else:
+                return
+
+    async def _turn(self, call: Call) -> AsyncGenerator[Item, None]:
         turn = sum(earlier.model == call.model for earlier in self.calls)
         self.calls.append(call)
+        self.said = False
         lines = self.lines[call.model]
         line = lines[min(turn, len(lines) - 1)]
         if isinstance(line, Fails):
             if line.said and call.wants_deltas:
+                self.said = True
                 yield Delta(line.said)
-            yield Failure(model=call.model, kind=line.kind, message="scripted", cost_nano_usd=5)
+            yield Failure(
+                model=call.model,
+                kind=line.kind,
+                message="scripted",
+                attempt_id=f"att_{len(self.calls)}",
+                cost_nano_usd=5,
+            )
             return
         text = line.text if isinstance(line, Cut) else line
         if call.wants_deltas:

@@ -32,14 +32,17 @@ class Upstream:
 
 
 @contextmanager
-def upstreams(folder: Path) -> Iterator[Upstream]:
-    """Start them with a billing log in `folder`."""
+def upstreams(folder: Path, port: int = 0) -> Iterator[Upstream]:
+    """Start them with a billing log in `folder`, on a free port if none is named."""
     bill = folder / "bill.jsonl"
     command = [sys.executable, "-m", "deployments.simulated", "--bill", str(bill)]
+    command += ["--port", str(port)]
     with subprocess.Popen(
         [*command, "--parent", str(os.getpid())], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        yield Upstream(url=line.split()[3].rstrip(","), bill=bill)
-        process.terminate()
+        try:
+            yield Upstream(url=line.split()[3].rstrip(","), bill=bill)
+        finally:
+            process.terminate()

@@ -35,6 +35,16 @@ class Refusing(Rows):
         raise OSError("disk full")
 
 
+class Told:
+    """A promise that notes how it was settled."""
+
+    def __init__(self) -> None:
+        self.endings = []
+
+    async def settle(self, ending) -> None:
+        self.endings.append(ending)
+
+
 def task(model: str = OPUS) -> Task:
     asked = (Message(speaker="user", text="What is 17 * 23?"),)
     return Task(id="req_1", key_id="k", model=model, messages=asked, deadline_at=600.0)
@@ -42,7 +52,7 @@ def task(model: str = OPUS) -> Task:
 
 def office(call, rows) -> Office:
     fleet = Fleet(providers=frozenset({"anthropic", "google"}), local_available=False)
-    choices = Choices(catalog=CONFIG.catalog, rules=CONFIG.rules, fleet=fleet)
+    choices = Choices(catalog=CONFIG.catalog, rules=CONFIG.rules, budget=CONFIG.budget, fleet=fleet)
     answering = Answering(policy=route_by_complexity, choices=choices, stage=stage_of(call))
     return Office(answering=answering, records=rows, clock=lambda: 7.0, jobs=set())
 
@@ -118,6 +128,49 @@ def test_abandoning_stops_the_composition_and_is_recorded() -> None:
     asyncio.run(scenario())
 
     assert rows.closed[0].outcome == "abandoned"
+
+
+def test_an_exchange_with_a_promise_goes_on_when_its_caller_leaves() -> None:
+    rows, told = Rows(), Told()
+
+    async def scenario() -> None:
+        desk = office(Script({OPUS: ["391"]}), rows)
+        exchange = Exchange(task(), desk.answering.decide(task()), desk, told)
+        exchange.abandon()
+        await asyncio.wait(desk.jobs)
+
+    asyncio.run(scenario())
+
+    assert rows.closed[0].outcome == "answered"
+    assert [ending.text for ending in told.endings] == ["391"]
+
+
+def test_a_promise_is_settled_before_the_answer_is_handed_over() -> None:
+    told = Told()
+
+    async def scenario() -> None:
+        desk = office(Script({OPUS: ["391"]}), Rows())
+        exchange = Exchange(task(), desk.answering.decide(task()), desk, told)
+        ending = await exchange.ending()
+        assert told.endings == [ending]
+
+    asyncio.run(scenario())
+
+
+def test_a_promise_learns_of_a_bug_and_whoever_waits_does_too() -> None:
+    told = Told()
+
+    async def broken(_call):
+        raise LookupError("a bug")
+        yield
+
+    async def scenario() -> None:
+        desk = office(broken, Rows())
+        await Exchange(task(), desk.answering.decide(task()), desk, told).ending()
+
+    with pytest.raises(LookupError, match="a bug"):
+        asyncio.run(scenario())
+    assert told.endings == [None]
 
 
 def test_a_bug_in_a_composition_reaches_whoever_waits() -> None:

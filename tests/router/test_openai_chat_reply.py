@@ -16,6 +16,7 @@ from router.surfaces.openai_chat_reply import (
     error_event,
     model_body,
     models_body,
+    stream_again,
 )
 from router.surfaces.refusal import Refusal
 from tercet.answer import Answer, Step
@@ -326,6 +327,33 @@ def test_an_error_body_is_openais_envelope() -> None:
         b'{"error":{"message":"\xc3\xa9 \\u2028","type":"authentication_error",'
         b'"param":null,"code":"invalid_api_key"}}'
     )
+
+
+def test_an_error_says_when_a_budget_begins_anew() -> None:
+    refusal = Refusal(
+        status=429,
+        type="rate_limit_error",
+        code="insufficient_quota",
+        message="spent",
+        reset_at=1_796_083_200.0,
+    )
+    assert error_body(refusal) == (
+        b'{"error":{"message":"spent","type":"rate_limit_error",'
+        b'"param":null,"code":"insufficient_quota","reset_at":"2026-12-01T00:00:00Z"}}'
+    )
+
+
+@pytest.mark.parametrize("frame", [FRAME, FRAME_WITH_USAGE])
+@pytest.mark.parametrize("text", ["Four.", AWKWARD, "a\ud83db"])
+def test_a_whole_reply_can_be_streamed_again(frame: ReplyFrame, text: str) -> None:
+    body = completion_body(frame, answer(text))
+    again = stream_again(body, include_usage=frame.include_usage)
+    assert again == b"".join(streamed(frame, text))
+
+
+def test_an_answer_without_a_word_is_streamed_again_without_one() -> None:
+    again = stream_again(completion_body(FRAME, answer("")), include_usage=False)
+    assert again == b"".join(streamed(FRAME))
 
 
 def test_openais_client_lists_the_models() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from deployments.ledger import Ledger
 from router.receipts import receipt
+from tercet.budget import Ask
 from tercet.ledger import RequestClosed, RequestOpened, Reservation, Settlement
 from tercet.usage import Usage, usd
 
@@ -30,6 +31,7 @@ OPEN_ATTEMPT: dict[str, object] = {
     "role": "brain",
     "round": 1,
     "state": "reserved",
+    "flag": None,
     "outcome": None,
     "fresh_input": None,
     "cache_read": None,
@@ -74,7 +76,7 @@ async def write(ledger: Ledger) -> None:
             model="claude-opus-5-5",
             role="brain",
             round=1,
-            reserved_nano_usd=28_000_000,
+            ask=Ask(fixed_nano_usd=8_000_000, token_nano_usd=20_000, output_tokens=1_000),
             price_source="genai-prices",
             simulated=True,
             deadline_at=AT + 600,
@@ -128,6 +130,7 @@ def test_a_task_reads_back_from_the_ledger_as_one_document(tmp_path: Path) -> No
                 "role": "brain",
                 "round": 1,
                 "state": "settled",
+                "flag": None,
                 "outcome": "complete",
                 "usage": {
                     "fresh_input": 1_000,

@@ -11,7 +11,7 @@ import pytest
 from fakes.running import wait_until
 
 from deployments.ledger import simulated_totals
-from router.reconcile import billed_totals
+from router.books.reconcile import billed_totals
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(600)]
 

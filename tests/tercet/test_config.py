@@ -11,7 +11,14 @@ from tercet.config import PROJECT, Config, Settings, fleet, load, settings
 from tercet.errors import ConfigError
 from tercet.rules import Fleet, Limits, OutputLimits
 
-FILES = ("models.yaml", "prices.yaml", "routes.yaml")
+FILES = (
+    "budget.yaml",
+    "keys.yaml",
+    "models.yaml",
+    "prices.yaml",
+    "routes.yaml",
+    "upstreams.yaml",
+)
 
 # File, what is replaced in it, the replacement, the problem.
 BROKEN: dict[str, tuple[str, str, str, str]] = {
@@ -20,6 +27,12 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "model: gemini-3.8-flash}",
         "model: gemini-9}",
         r"models.yaml: tiers.tier3.seats: 'gemini-9' is not a model; models are \['claude-haiku",
+    ),
+    "a model that no tier seats": (
+        "models.yaml",
+        "role: member, model: gemini-3.8-flash}",
+        "role: member, model: gemini-4-argon}",
+        "models.yaml: models.gemini-3.8-flash: no tier seats it, so no one could call it; seat it",
     ),
     "the answering seat second": (
         "models.yaml",
@@ -171,10 +184,10 @@ def test_a_model_carries_its_name_and_limits(shipped: Config) -> None:
     )
 
 
-def test_a_model_is_hosted_by_the_first_tier_that_seats_it(shipped: Config) -> None:
-    assert shipped.catalog.host_of("gemini-4-argon") == "tier1"
-    assert shipped.catalog.host_of("claude-haiku-5-5") == "tier3"
-    assert shipped.catalog.host_of("gemini-4-carbon") is None
+def test_a_model_is_hosted_by_every_tier_that_seats_it(shipped: Config) -> None:
+    assert shipped.catalog.hosts_of("gemini-4-argon") == ("tier1", "tier2")
+    assert shipped.catalog.hosts_of("claude-haiku-5-5") == ("tier3",)
+    assert shipped.catalog.hosts_of("gemini-4-carbon") == ()
 
 
 def test_the_shipped_rules_are_read(shipped: Config) -> None:
@@ -245,6 +258,7 @@ def test_every_contradiction_between_the_files_is_listed_at_once(folder: Path) -
         "models.yaml: tiers.tier2.seats: roles are ['lead', 'single']",
         "models.yaml: tiers: tier3 is missing",
         "routes.yaml: local.stand_in is 'nobody'",
+        "budget.yaml: caps.tiers: there is no tier 'tier3'",
     ]
 
 
@@ -259,18 +273,29 @@ def test_the_environment_is_read_variable_by_variable() -> None:
             "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:2",
             "TERCET_SIMULATED": "1",
             "TERCET_LOCAL_AVAILABLE": "0",
+            "TERCET_MONTH_CAP_USD": "19.99",
+            "TERCET_REPLICAS": "2",
         }
     )
     assert read == Settings(
         api_key="callers-key",
-        ledger=Path("/srv/ledger.sqlite3"),
+        ledger="/srv/ledger.sqlite3",
+        state=Path("/srv"),
         anthropic_key="claude-key",
         anthropic_url="http://127.0.0.1:1",
         gemini_key="gemini-key",
         gemini_url="http://127.0.0.1:2",
         simulated=True,
         local_available=False,
+        month_cap_nano_usd=19_990_000_000,
+        replicas=2,
     )
+
+
+@pytest.mark.parametrize("value", ["0", "9", "two", "-1"])
+def test_a_number_of_replicas_that_cannot_be_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="TERCET_REPLICAS"):
+        settings({"TERCET_REPLICAS": value})
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -278,10 +303,12 @@ def test_variables_that_are_absent_or_empty_leave_the_defaults(value: str | None
     names = (
         "TERCET_API_KEY", "TERCET_LEDGER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL",
         "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "TERCET_SIMULATED", "TERCET_LOCAL_AVAILABLE",
+        "TERCET_MONTH_CAP_USD",
     )  # fmt: skip
     assert settings({} if value is None else dict.fromkeys(names, value)) == Settings(
         api_key=None,
-        ledger=PROJECT / "var" / "ledger.sqlite3",
+        ledger=str(PROJECT / "var" / "ledger.sqlite3"),
+        state=PROJECT / "var",
         anthropic_key=None,
         anthropic_url=None,
         gemini_key=None,
@@ -313,7 +340,7 @@ def test_settings_show_no_secret_when_printed() -> None:
         "TERCET_LEDGER": "/srv/ledger",
     }
     shown = settings(secrets)
-    expected = "Settings(ledger='/srv/ledger', simulated=False)"
+    expected = "Settings(state='/srv', simulated=False)"
     assert (repr(shown), str(shown), f"{shown}") == (expected, expected, expected)
 
 

@@ -14,13 +14,29 @@ import pytest
 
 import tercet
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step, completions
-from tercet.call import Call, Completion, Delta, Failure, Prompt
+from tercet.budget import Ask, Balance, Denied, Granted
+from tercet.call import Call, Completion, Delta, Failure, Prompt, Retry
 from tercet.catalog import Catalog, Model, Tier, TierSeat
 from tercet.config import Config, PriceRow, Settings
 from tercet.errors import ConfigError
-from tercet.ledger import RequestClosed, RequestOpened, Reservation, Settlement
-from tercet.route import Route, Seat
-from tercet.rules import Fleet, Limits, OutputLimits, Rules
+from tercet.forecast import Forecast, Rest
+from tercet.keys import Key
+from tercet.ledger import (
+    Claim,
+    Claimed,
+    InProgress,
+    Kept,
+    Mismatch,
+    RequestClosed,
+    RequestOpened,
+    Reservation,
+    Sent,
+    Settlement,
+    Spending,
+)
+from tercet.outlook import Outlook
+from tercet.route import Refused, Route, Seat
+from tercet.rules import BudgetRules, Fleet, Limits, OutputLimits, Rules, UpstreamRules
 from tercet.task import Hints, Message, Profile, Task
 from tercet.usage import Usage
 
@@ -56,6 +72,24 @@ TIER = Tier(name="tier1", composition="memory_brain", seats=(TIER_SEAT,))
 CATALOG = Catalog(models={"claude-opus-5-5": MODEL}, tiers={"tier1": TIER})
 LIMITS = Limits(deadline_s=600, connect_s=5, first_event_s=120, between_events_s=60)
 OUTPUT = OutputLimits(answer=16_384, member=4_096, advice=2_048)
+UPSTREAMS = UpstreamRules(
+    attempts_per_call=3,
+    backoff_base_s=0.25,
+    backoff_cap_s=8,
+    longest_wait_s=30,
+    purse_capacity=50,
+    purse_per_call=0.1,
+    purse_per_s=1,
+    breaker_failures=5,
+    probe_every_s=5,
+    throttle_k=2,
+    throttle_window_s=120,
+    concurrency=128,
+    concurrency_wait_s=2,
+    on_disconnect={"google": "cancel"},
+    drains=64,
+    drain_s=120,
+)
 RULES = Rules(
     memory_from_tokens=10_500,
     junior_from_tokens=1_000,
@@ -65,7 +99,23 @@ RULES = Rules(
     local_available=False,
     local_stand_in="claude-haiku-5-5",
     limits=LIMITS,
+    upstreams=UPSTREAMS,
 )
+BUDGET = BudgetRules(
+    caps={"month": 180_000_000_000},
+    spent_from={2: 0.8},
+    forecast_from={2: 1.0},
+    margin=0.02,
+    pace_bucket=0.05,
+    weight_per_bucket=0.5,
+    most_weight=4,
+    premium_kinds=frozenset({"security"}),
+    cheapest="claude-haiku-5-5",
+)
+KEY = Key(id="batch", sha256="0f" * 32, tiers=frozenset({"tier3"}))
+FORECAST = Forecast(low=1, middle=2, high=3, days=20, method="days drawn again")
+ASK = Ask(fixed_nano_usd=10, token_nano_usd=3, output_tokens=100)
+BALANCE = Balance(spent=1, held=2)
 PRICE_ROW = PriceRow(
     model="gemini-4-carbon",
     valid_from=date(2026, 12, 1),
@@ -126,6 +176,7 @@ VALUES: tuple[object, ...] = (
     Delta("Hel"),
     COMPLETION,
     FAILURE,
+    Retry(failure=FAILURE, model="claude-opus-5-5"),
     STEP,
     Progress("asking the memory"),
     Speaking(model="claude-opus-5-5", degraded=("memory:timeout",)),
@@ -149,10 +200,32 @@ VALUES: tuple[object, ...] = (
     RULES,
     Fleet(providers=frozenset({"anthropic"}), local_available=False, simulated=True),
     PRICE_ROW,
-    Config(catalog=CATALOG, rules=RULES, prices=(PRICE_ROW,)),
+    UPSTREAMS,
+    BUDGET,
+    KEY,
+    FORECAST,
+    Rest(low=1.0, middle=2.0, high=3.0, method="days drawn again"),
+    Outlook(
+        month="2026-11",
+        cap_nano_usd=180_000_000_000,
+        spent_nano_usd=1,
+        held_nano_usd=2,
+        forecast=FORECAST,
+        step=2,
+        why="much is spent",
+        cost_weight=1.5,
+        resets_at=1_796_083_200.0,
+    ),
+    Refused(reason="all is spent", resets_at=1_796_083_200.0),
+    ASK,
+    BALANCE,
+    Granted(nano_usd=310, output_tokens=100),
+    Denied(scope="month", left_nano_usd=5, is_spent=False),
+    Config(catalog=CATALOG, rules=RULES, prices=(PRICE_ROW,), budget=BUDGET, keys=(KEY,)),
     Settings(
         api_key="key",
-        ledger=Path("/srv/ledger.sqlite3"),
+        ledger="/srv/ledger.sqlite3",
+        state=Path("/srv"),
         anthropic_key="a",
         anthropic_url=None,
         gemini_key=None,
@@ -169,7 +242,7 @@ VALUES: tuple[object, ...] = (
         model="claude-opus-5-5",
         role="brain",
         round=1,
-        reserved_nano_usd=24_000_000,
+        ask=ASK,
         price_source="genai-prices",
         simulated=True,
         deadline_at=1_795_000_600.0,
@@ -196,6 +269,20 @@ VALUES: tuple[object, ...] = (
         at=1_795_000_000.0,
     ),
     RequestClosed(task_id="req_1", outcome="answered", answer="{}", at=1_795_000_002.0),
+    Sent(attempt_id="att_1", usage=USAGE, upstream_id="msg_1", bound_nano_usd=20_000_000),
+    Claim(
+        key_id="default",
+        idempotency_key="order-7",
+        fingerprint="0f" * 32,
+        task_id="req_1",
+        at=1_795_000_000.0,
+        lease_until=1_795_000_660.0,
+    ),
+    Claimed(),
+    InProgress(),
+    Mismatch(),
+    Kept(task_id="req_1", document="{}"),
+    Spending(month="2026-11", balances={"month": BALANCE}, hours={498_000: 5}),
 )
 
 TYPES = [type(value) for value in VALUES]
@@ -227,8 +314,9 @@ def test_a_value_comes_out_of_a_pickle_as_it_went_in(value: object) -> None:
 )
 def test_a_value_cannot_be_changed(value: object) -> None:
     assert is_dataclass(value)
-    with pytest.raises(FrozenInstanceError):
-        setattr(value, fields(value)[0].name, None)
+    for field in fields(value):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, field.name, None)
 
 
 def test_a_configuration_error_keeps_its_message() -> None:

@@ -1,0 +1,186 @@
+"""The ledger: a library over one database that every replica writes to, SQLite or Postgres."""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from sqlalchemy import bindparam, insert, text, update
+
+from deployments.ledger import claiming, operations, sweeping
+from deployments.ledger.database import Database, LedgerError, url_of
+from deployments.ledger.keeping import FileKeeper, Keeper, PlainKeeper
+from deployments.ledger.operations import execute, ns
+from deployments.ledger.page import Row
+from deployments.ledger.reading import (
+    Hours,
+    read_exhausted,
+    read_spending,
+    read_task,
+    simulated_totals,
+)
+from deployments.ledger.schema import tasks
+from deployments.ledger.writer import Terms, Writer
+from tercet.budget import Caps, Denied, Granted
+from tercet.ledger import (
+    Claim,
+    Claimed,
+    InProgress,
+    Kept,
+    Mismatch,
+    RequestClosed,
+    RequestOpened,
+    Reservation,
+    Sent,
+    Settlement,
+    Spending,
+)
+
+__all__ = ["Ledger", "LedgerError", "simulated_totals", "url_of"]
+
+Asked = TypeVar("Asked")
+Found = TypeVar("Found")
+
+UNCAPPED: Caps = MappingProxyType({})
+
+_OPEN = insert(tasks)
+_CLOSE = (
+    update(tasks)
+    .where(tasks.c.task_id == bindparam("task"), tasks.c.outcome.is_(None))
+    .values(outcome=bindparam("how"), answer=bindparam("what"), closed_at_ns=bindparam("when"))
+)
+_EXHAUST = text("""
+INSERT INTO exhausted (provider, until_ns, why, at_ns)
+VALUES (:provider, :until_ns, :why, :at_ns)
+ON CONFLICT (provider) DO UPDATE
+SET until_ns = excluded.until_ns, why = excluded.why, at_ns = excluded.at_ns
+""")
+
+
+class Ledger:
+    """The books of one process. A write has happened when its coroutine returns.
+
+    Every method may raise `LedgerError`, except `mark_sent`.
+    """
+
+    def __init__(
+        self, url: Path | str, caps: Caps = UNCAPPED, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Open or create the ledger, and say that this process is alive.
+
+        Raises:
+            LedgerError: it cannot be opened or is not a ledger.
+        """
+        self.writer_id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._database = Database(url)
+        self._hours = Hours()
+        self._keeper = self._kept(clock)
+        terms = Terms(writer_id=self.writer_id, caps=caps, keeper=self._keeper, clock=clock)
+        try:
+            self._writer = Writer(self._database, terms)
+        except LedgerError:
+            self._database.close()
+            self._keeper.close()
+            raise
+
+    def _kept(self, clock: Callable[[], float]) -> Keeper:
+        file = self._database.file
+        try:
+            return PlainKeeper() if file is None else FileKeeper(file, self.writer_id, clock)
+        except OSError as error:
+            raise self._database.failure("cannot be opened", error) from error
+
+    async def reserve(self, row: Reservation) -> Granted | Denied:
+        """Record an attempt that is about to be made, or deny it; durable on return.
+
+        Raises:
+            LedgerError: it is not known to be recorded: settle it as void, and ask nobody.
+        """
+        return await self._writer.write(operations.reserve(row))
+
+    def mark_sent(self, row: Sent) -> None:
+        """Record that the provider has begun to answer; lost if the process dies at once."""
+        self._writer.note(operations.mark_sent(row))
+
+    async def settle(self, row: Settlement) -> None:
+        """Record what became of an attempt.
+
+        If that fails, it is kept and recorded later, also by another process if this one ends.
+
+        A second settlement changes nothing, nor does that of an attempt that is not there. The
+        guess a sweep has made is replaced.
+        """
+        await self._writer.write(operations.settle(row), settles=row)
+
+    async def open_request(self, row: RequestOpened) -> None:
+        """Record a task and its route."""
+        values = {
+            "task_id": row.task_id,
+            "key_id": row.key_id,
+            "asked_model": row.asked_model,
+            "profile": row.profile,
+            "route": row.route,
+            "opened_at_ns": ns(row.at),
+        }
+        await self._writer.write(execute(_OPEN, values))
+
+    async def close_request(self, row: RequestClosed) -> None:
+        """Record how a task ended; only its first end counts."""
+        values = {"task": row.task_id, "how": row.outcome, "what": row.answer, "when": ns(row.at)}
+        await self._writer.write(execute(_CLOSE, values))
+
+    async def task(self, task_id: str) -> tuple[Row, Sequence[Row]] | None:
+        """Return a task's row and its attempts in the order they were made, or `None`."""
+        return await self._read(read_task, task_id)
+
+    async def claim(self, row: Claim) -> Claimed | InProgress | Mismatch | Kept:
+        """Take a request that must not be done twice, or learn what became of it."""
+        return await self._writer.write(claiming.take(row))
+
+    async def keep(self, row: Claim, document: str) -> None:
+        """Record what a claim's caller was told, for those who ask again."""
+        await self._writer.write(claiming.keep(row, document))
+
+    async def release(self, row: Claim) -> None:
+        """Give up a claim whose request was not done; what is kept stays kept."""
+        await self._writer.write(claiming.release(row))
+
+    async def spending(self, at: float) -> Spending:
+        """Return what the ledger says of money now."""
+        return await self._read(partial(read_spending, hours=self._hours), at)
+
+    async def note_exhausted(self, provider: str, until: float, why: str, at: float) -> None:
+        """Record that a provider refuses for want of money until then."""
+        values = {"provider": provider, "until_ns": ns(until), "why": why, "at_ns": ns(at)}
+        await self._writer.write(execute(_EXHAUST, values))
+
+    async def exhausted(self, at: float) -> Mapping[str, float]:
+        """Return until when (Unix seconds) which providers are not to be asked."""
+        return await self._read(read_exhausted, at)
+
+    async def sweep(self, at: float) -> int:
+        """Settle orphans and tidy up; return how many orphans there were."""
+        return await self._writer.write(sweeping.sweep(self.writer_id, at))
+
+    async def beat(self, at: float) -> None:
+        """Say that this process is alive: see `sweeping.BEAT_EVERY_S`."""
+        await self._writer.write(sweeping.beat(self.writer_id, at))
+
+    async def _read(self, query: Callable[[Database, Asked], Found], asked: Asked) -> Found:
+        try:
+            async with asyncio.timeout(self._database.patience_s):
+                return await asyncio.to_thread(query, self._database, asked)
+        except TimeoutError as error:
+            raise self._database.failure("does not answer", error) from error
+
+    def close(self) -> None:
+        """Commit what is waiting and stop the writer."""
+        self._writer.close()
+        self._database.close()
+        self._keeper.close()

@@ -1,0 +1,144 @@
+"""The ledger's tables, for SQLite and Postgres alike.
+
+Times are Unix nanoseconds, money is nano-USD; NULL is unknown. `migrations/` brings a database to
+this shape; a test holds the two equal.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+IS_OPEN = text("state IN ('reserved', 'sent')")
+"""Spelt out, because neither database uses a partial index for a parameter."""
+
+# A STRICT table of SQLite knows no BIGINT; its INTEGER has 64 bits.
+Big = BigInteger().with_variant(Integer, "sqlite")
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("attempt_id", Text, primary_key=True),
+    Column("task_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("month", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("flag", Text),
+    Column("writer_id", Text),  # whose process owns it while it is open
+    Column("reserved_nano_usd", Big, nullable=False),
+    Column("output_limit", Big),
+    Column("settled_nano_usd", Big),
+    Column("price_source", Text, nullable=False),
+    Column("usage_source", Text),
+    Column("fresh_input", Big),
+    Column("cache_read", Big),
+    Column("cache_write_5m", Big),
+    Column("cache_write_1h", Big),
+    Column("output", Big),
+    Column("thinking", Big),
+    Column("outcome", Text),
+    Column("upstream_id", Text),
+    Column("simulated", Integer, nullable=False),
+    Column("first_token_ns", Big),
+    Column("latency_ns", Big),
+    Column("reserved_at_ns", Big, nullable=False),
+    Column("deadline_at_ns", Big, nullable=False),
+    Column("settled_at_ns", Big),
+    CheckConstraint("state IN ('reserved','sent','settled','void','estimated')", name="state"),
+    CheckConstraint("reserved_nano_usd >= 0", name="reserved"),
+    CheckConstraint("settled_nano_usd >= 0", name="settled"),
+    CheckConstraint("usage_source IN ('provider','estimated','none')", name="usage_source"),
+    CheckConstraint("simulated IN (0, 1)", name="simulated"),
+    Index("attempts_by_task", "task_id"),
+    Index("attempts_by_month", "month", "state"),
+    Index("attempts_by_settlement", "settled_at_ns", "settled_nano_usd"),  # spending by the hour
+    Index("attempts_open", "deadline_at_ns", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+    sqlite_strict=True,
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("asked_model", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("outcome", Text),
+    Column("answer", Text),
+    Column("opened_at_ns", Big, nullable=False),
+    Column("closed_at_ns", Big),
+    CheckConstraint("outcome IN ('answered','failed','abandoned')", name="outcome"),
+    sqlite_strict=True,
+)
+
+# What the attempts of a month come to by scope, kept in the transactions that change them: the
+# budget is decided on these, and they are the second entry that a damaged row is found out by.
+balances = Table(
+    "balances",
+    metadata,
+    Column("month", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("spent_nano_usd", Big, nullable=False),
+    Column("held_nano_usd", Big, nullable=False),
+    CheckConstraint("spent_nano_usd >= 0", name="spent"),
+    CheckConstraint("held_nano_usd >= 0", name="held"),
+    sqlite_strict=True,
+)
+
+# Processes that own open attempts; one that has not been seen for a while has ended.
+writers = Table(
+    "writers",
+    metadata,
+    Column("writer_id", Text, primary_key=True),
+    Column("seen_at_ns", Big, nullable=False),
+    sqlite_strict=True,
+)
+
+# Providers that have refused for want of money of their own: not asked again until then.
+exhausted = Table(
+    "exhausted",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("until_ns", Big, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at_ns", Big, nullable=False),
+    sqlite_strict=True,
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("task_id", Text, nullable=False),
+    Column("document", Text),  # NULL while it is being done
+    Column("lease_until_ns", Big, nullable=False),
+    Column("expires_at_ns", Big, nullable=False),
+    Index("claims_by_expiry", "expires_at_ns"),
+    sqlite_strict=True,
+)
+
+# How far an SQLite ledger has taken in each part of its journal: see `deployments.ledger.repair`.
+journaled = Table(
+    "journaled",
+    metadata,
+    Column("part", Text, primary_key=True),
+    Column("bytes", Big, nullable=False),
+    sqlite_strict=True,
+)

@@ -1,0 +1,101 @@
+"""The environment: the only reader of it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from tercet.config_files import Usd
+from tercet.errors import ConfigError
+from tercet.usage import NANO_USD_PER_USD
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""The checkout, where `config/` and `serve_config.yaml` are."""
+
+MOST_REPLICAS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says. Secrets stay in here and in the clients made from it."""
+
+    api_key: str | None
+    """The key callers present."""
+    ledger: str
+    """A URL, or the path of an SQLite file."""
+    state: Path
+    """Folder of what a run keeps beside its ledger."""
+    anthropic_key: str | None
+    anthropic_url: str | None
+    gemini_key: str | None
+    gemini_url: str | None
+    simulated: bool
+    """The base URLs lead to the project's own simulated upstreams."""
+    local_available: bool | None
+    """Overrides `local.available` of the configuration."""
+    month_cap_nano_usd: int | None = None
+    """TERCET_MONTH_CAP_USD, dollars such as 180 or 19.99: overrides `caps.month` of budget.yaml."""
+    replicas: int = 1
+    """TERCET_REPLICAS: how many of each deployment `make run` starts."""
+    faults: Path | None = None
+    """Folder of the faults that a chaos test sets; see `deployments.faults`."""
+
+    def __repr__(self) -> str:
+        """Name no secret."""
+        return f"Settings(state={str(self.state)!r}, simulated={self.simulated})"
+
+
+def settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment of this process, or the one given."""
+    env = os.environ if environment is None else environment
+    ledger = env.get("TERCET_LEDGER") or str(PROJECT / "var" / "ledger.sqlite3")
+    return Settings(
+        api_key=env.get("TERCET_API_KEY") or None,
+        ledger=ledger,
+        state=PROJECT / "var" if "://" in ledger else Path(ledger).parent,
+        anthropic_key=env.get("ANTHROPIC_API_KEY") or None,
+        anthropic_url=env.get("ANTHROPIC_BASE_URL") or None,
+        gemini_key=env.get("GEMINI_API_KEY") or None,
+        gemini_url=env.get("GOOGLE_GEMINI_BASE_URL") or None,
+        simulated=env.get("TERCET_SIMULATED") == "1",
+        local_available=_flag(env, "TERCET_LOCAL_AVAILABLE"),
+        month_cap_nano_usd=_nano_usd(env, "TERCET_MONTH_CAP_USD"),
+        replicas=_count(env, "TERCET_REPLICAS"),
+        faults=Path(env["TERCET_FAULTS"]) if env.get("TERCET_FAULTS") else None,
+    )
+
+
+def export(values: Mapping[str, str]) -> None:
+    """Put `values` into this process's environment, for itself and the processes it starts."""
+    os.environ.update(values)
+
+
+def environment() -> Mapping[str, str]:
+    """Return a copy of this process's environment."""
+    return dict(os.environ)
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool | None:
+    value = env.get(name, "")
+    if value not in ("", "0", "1"):
+        raise ConfigError(f"{name} is {value!r}; set it to 1 or 0, or leave it out")
+    return None if value == "" else value == "1"
+
+
+def _count(env: Mapping[str, str], name: str) -> int:
+    value = env.get(name) or "1"
+    if not value.isdecimal() or not 1 <= int(value) <= MOST_REPLICAS:
+        raise ConfigError(f"{name} is {value!r}; set it to a number from 1 to {MOST_REPLICAS}")
+    return int(value)
+
+
+def _nano_usd(env: Mapping[str, str], name: str) -> int | None:
+    value = env.get(name, "")
+    if not value:
+        return None
+    try:
+        return int(TypeAdapter(Usd).validate_python(value) * NANO_USD_PER_USD)
+    except ValidationError as error:
+        raise ConfigError(f"{name} is {value!r}: {error.errors()[0]['msg']}") from None
