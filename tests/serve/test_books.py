@@ -33,7 +33,7 @@ PROMPTS = [
 def open_attempts(system) -> int:
     connection = sqlite3.connect(system.ledger)
     try:
-        query = "SELECT count(*) FROM attempts WHERE state = 'reserved'"
+        query = "SELECT count(*) FROM attempts WHERE state IN ('reserved', 'sent')"
         return connection.execute(query).fetchone()[0]
     finally:
         connection.close()
