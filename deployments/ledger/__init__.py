@@ -91,10 +91,7 @@ class Ledger:
 
     def _kept(self, clock: Callable[[], float]) -> Keeper:
         file = self._database.file
-        try:
-            return PlainKeeper() if file is None else FileKeeper(file, self.writer_id, clock)
-        except OSError as error:
-            raise self._database.failure("cannot be opened", error) from error
+        return PlainKeeper() if file is None else FileKeeper(file, self.writer_id, clock)
 
     async def reserve(self, row: Reservation) -> Granted | Denied:
         """Record an attempt that is about to be made, or deny it; durable on return.

@@ -18,6 +18,8 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 
+from deployments.ledger.health import trouble_of
+
 BUSY_TIMEOUT_S = 10.0
 """How long a writer of SQLite waits for another process's transaction."""
 POSTGRES_PATIENCE_S = 2.0
@@ -27,6 +29,10 @@ _POSTGRES_OPTIONS = "-c synchronous_commit=on -c statement_timeout=1800"
 
 class LedgerError(Exception):
     """The ledger could not be read or written; the message says why and what to do."""
+
+
+class LedgerAwayError(LedgerError):
+    """The ledger cannot be reached now, for a reason that passes: it is to be tried again."""
 
 
 class Database:
@@ -149,7 +155,8 @@ class Database:
             remedy = "name a ledger in TERCET_LEDGER, or restore this one from its copy"
         else:
             remedy = "nothing but this row is wrong: a bug of whoever wrote it"
-        return LedgerError(f"the ledger {self} {what}: {' '.join(str(cause).split())}; {remedy}")
+        sort = LedgerAwayError if is_outage(error) and passes(error) else LedgerError
+        return sort(f"the ledger {self} {what}: {' '.join(str(cause).split())}; {remedy}")
 
 
 def is_outage(error: BaseException) -> bool:
@@ -157,6 +164,12 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(
         error, LedgerError | OperationalError | InterfaceError | InternalError | OSError
     )
+
+
+def passes(error: BaseException) -> bool:
+    """Whether what keeps a ledger from being used may pass by itself."""
+    trouble = trouble_of(error)
+    return trouble != "damaged" and (trouble is not None or isinstance(error, OperationalError))
 
 
 def url_of(path_or_url: Path | str) -> str:

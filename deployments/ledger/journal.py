@@ -32,8 +32,7 @@ class Journal:
     """The writer's end. Two processes may have one each: `locked` keeps their lines apart."""
 
     def __init__(self, folder: Path, month: Callable[[], str]) -> None:
-        """Make the folder; no file is held open."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Hold no file open."""
         self.folder = folder
         self._month = month
         self._before: tuple[Path, int] | None = None

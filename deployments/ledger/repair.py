@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from deployments.ledger import health, journal
-from deployments.ledger.database import Database, LedgerError, lock_of
+from deployments.ledger.database import Database, LedgerAwayError, LedgerError, lock_of
 from deployments.ledger.journal import Entry, Journal, JournalDamagedError
 from deployments.ledger.opening import prepare
 from deployments.ledger.schema import attempts
@@ -173,6 +173,7 @@ def _rewrite_journal(path: Path, at: float, part: str) -> None:
         folder.rename(_aside(folder, at))
     database = Database(path)
     kept = Journal(folder, lambda: part)
+    folder.mkdir()
     try:
         with database.connect() as connection:
             database.begin(connection)
@@ -192,12 +193,11 @@ class Fitness:
     """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        """Open the lock's file; `enter` takes the lock."""
+        """Open nothing yet; `enter` takes the lock."""
         self._path = path
         self._clock = clock
         self._mark = path.with_name(f"{path.name}.unfit")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = -1
         self._inode: int | None = None
         self._why: str | None = None
 
@@ -225,7 +225,12 @@ class Fitness:
 
         Raises:
             LedgerError: it cannot be repaired from what is there, or is no ledger.
+            OSError: the lock's file cannot be made.
         """
+        if self._lock < 0:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            self._lock = os.open(lock_of(self._path), flags, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_UN)
         if self._has_lock(fcntl.LOCK_EX):
             self._look_over()
@@ -238,7 +243,8 @@ class Fitness:
 
     def close(self) -> None:
         """Let go; with no connection open."""
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
 
     def _has_lock(self, sort: int) -> bool:
         try:
@@ -255,11 +261,10 @@ class Fitness:
         if why is None:
             self._mark.unlink(missing_ok=True)
             return
-        if health.is_passing(self._path, why):
-            self._why = why  # everybody finds out alone, also that it has passed
-        else:
-            self.declare_unfit(why)
         fcntl.flock(self._lock, fcntl.LOCK_UN)
+        if health.is_passing(self._path, why):
+            raise LedgerAwayError(why)  # everybody finds out alone, also that it has passed
+        self.declare_unfit(why)
         raise LedgerError(why)
 
     def _mended(self) -> str | None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from deployments.faults import reach
-from deployments.ledger.database import Database, LedgerError, is_outage
+from deployments.ledger.database import Database, LedgerAwayError, LedgerError, is_outage
 from deployments.ledger.health import trouble_of
 from deployments.ledger.keeping import Keeper
 from deployments.ledger.opening import prepare
@@ -66,6 +66,8 @@ class Writer:
     def __init__(self, database: Database, terms: Terms) -> None:
         """Open the database, say that this process is alive, and begin to take what comes.
 
+        One that is away for a reason that passes is opened later.
+
         Raises:
             LedgerError: the database cannot be opened.
         """
@@ -73,8 +75,20 @@ class Writer:
         self._terms = terms
         self._connection: Connection | None = None
         self._enter_at = 0.0
+        self._is_open = False
+        self._away: str | None = None
+        """Why the ledger could not be opened so far."""
         self._house_at = time.monotonic() + BEAT_EVERY_S
-        self._open()
+        try:
+            self._wait_to_enter()
+            self._transact([beat(terms.writer_id, terms.clock())])
+        except Exception as error:
+            self._disconnect()
+            failure = self._failure(error)
+            if not isinstance(failure, LedgerAwayError):
+                raise failure from error
+            self._away = str(failure)
+            logger.warning("nothing is written yet: %s", failure)
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
@@ -104,19 +118,13 @@ class Writer:
         self._writes.put(None)
         self._thread.join(CLOSING_S)
 
-    def _open(self) -> None:
+    def _wait_to_enter(self) -> None:
         give_up_at = time.monotonic() + OPENING_S
         while not self._terms.keeper.enter():
             if time.monotonic() > give_up_at:
                 why = self._terms.keeper.why_unfit() or "another process is mending it"
                 raise LedgerError(f"the ledger {self._database} cannot be used now: {why}")
             time.sleep(LOOK_AGAIN_S)
-        try:
-            prepare(self._database)
-            self._transact([beat(self._terms.writer_id, self._terms.clock())])
-        except Exception as error:
-            self._disconnect()
-            raise self._failure(error) from error
 
     def _run(self) -> None:
         goes_on = True
@@ -148,7 +156,7 @@ class Writer:
     def _unfit(self) -> str | None:
         """Return why nothing may be written now; let go of the file, so that it can be mended."""
         keeper = self._terms.keeper
-        if (why := keeper.why_unfit()) is None:
+        if (why := keeper.why_unfit() or self._away) is None:
             return None
         self._disconnect()
         if time.monotonic() < self._enter_at:
@@ -156,11 +164,13 @@ class Writer:
         try:
             if keeper.enter():
                 logger.warning("the ledger is in use again; it was not, because %s", why)
+                self._away = None
                 return None
             self._enter_at = time.monotonic() + LOOK_AGAIN_S
-        except LedgerError as error:
-            why = str(error)
-            self._enter_at = time.monotonic() + LOOK_SELDOM_S
+        except (LedgerError, OSError) as error:
+            why = str(self._failure(error))
+            seldom = not isinstance(error, LedgerAwayError | OSError)
+            self._enter_at = time.monotonic() + (LOOK_SELDOM_S if seldom else LOOK_AGAIN_S)
         return why
 
     def _keep_house(self) -> None:
@@ -233,6 +243,9 @@ class Writer:
 
     def _begun(self) -> Connection:
         """Begin; a connection that was lost while nothing was written is made anew first."""
+        if not self._is_open:
+            prepare(self._database)
+            self._is_open = True
         if self._connection is not None:
             try:
                 self._database.begin(self._connection)

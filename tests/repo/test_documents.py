@@ -42,7 +42,9 @@ def test_every_environment_variable_of_the_readme_is_read_somewhere() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = re.findall(r"^\| (`[A-Z].*?) \|", readme, re.MULTILINE)
     named = {name for row in table for name in re.findall(r"`([A-Z_]+)`", row)}
-    read = (ROOT / "tercet" / "environment.py").read_text() + (ROOT / "router" / "run.py").read_text()
+    read = (ROOT / "tercet" / "environment.py").read_text() + (
+        ROOT / "router" / "run.py"
+    ).read_text()
 
     assert "TERCET_API_KEY" in named
     assert {name for name in named if f'"{name}"' not in read} == set()

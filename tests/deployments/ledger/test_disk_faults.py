@@ -2,12 +2,13 @@ import random
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.disks import small_disk
 from sqlalchemy.exc import DBAPIError
 
 from deployments.ledger import journal
@@ -96,21 +97,6 @@ def filled(path: Path, count: int) -> None:
 def sums(path: Path) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(SUMS).fetchall()
-
-
-@contextmanager
-def small_disk(folder: Path, size: str) -> Generator[Path]:
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if (
-        shutil.which("mount") is None
-        or subprocess.run(command, capture_output=True, check=False).returncode
-    ):
-        pytest.skip("mounting a small disk is not permitted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.fixture

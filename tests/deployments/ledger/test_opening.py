@@ -1,3 +1,4 @@
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -7,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from fakes.rows import AT, balances_kept, query, rows
+from fakes.rows import AT, balances_kept, query, reservation, rows
 
 import deployments.ledger
 from deployments.ledger import Ledger, LedgerError, url_of
@@ -137,7 +138,7 @@ def test_a_ledger_of_a_newer_release_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("a file where a folder should be")
-    with pytest.raises(LedgerError, match=r"cannot be opened: .*[Ee]xists"):
+    with pytest.raises(LedgerError, match=r"cannot be written: .*[Ee]xists"):
         Ledger(tmp_path / "var" / "ledger.sqlite3")
 
 
@@ -176,18 +177,18 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) 
     ]
 
 
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("mysql://somewhere/ledger", "use sqlite or postgresql"),
-        ("postgresql://user:secret@127.0.0.1:1/ledger", r"user:\*\*\*@127.0.0.1:1/ledger cannot"),
-    ],
-)
-def test_a_ledger_that_cannot_be_opened_is_told_without_its_password(
-    url: str, message: str
-) -> None:
-    with pytest.raises(LedgerError, match=message):
-        Ledger(url)
+def test_no_other_database_holds_a_ledger() -> None:
+    with pytest.raises(LedgerError, match="use sqlite or postgresql"):
+        Ledger("mysql://somewhere/ledger")
+
+
+def test_a_server_that_is_away_is_named_without_its_password_and_nothing_is_let_through() -> None:
+    url = "postgresql://user:secret@127.0.0.1:1/ledger"
+    with (
+        closing(Ledger(url)) as ledger,
+        pytest.raises(LedgerError, match=r"user:\*\*\*@127.0.0.1:1/ledger cannot"),
+    ):
+        asyncio.run(ledger.reserve(reservation("a")))
 
 
 def test_a_ledger_is_named_by_a_path_or_a_url(tmp_path: Path) -> None:

@@ -31,6 +31,12 @@ sys.stdin.readline()
 """
 
 
+def append(path: Path, rows) -> None:
+    copy = Journal(journal.folder_of(path), lambda: "2026-11")
+    with copy.locked():
+        copy.append(rows)
+
+
 def kept(path: Path) -> list[tuple[str, int, int]]:
     """Take part once, and return the balances."""
     with closing(Database(path)) as database:
@@ -46,7 +52,7 @@ def kept(path: Path) -> list[tuple[str, int, int]]:
 def test_a_group_that_was_journaled_and_not_committed_is_committed_by_the_next(tmp_path):
     path = tmp_path / "ledger.sqlite3"
     assert kept(path) == []
-    Journal(journal.folder_of(path), lambda: "2026-11").append([{"op": "reserve", **ROW}])
+    append(path, [{"op": "reserve", **ROW}])
     held = [("key:k", 0, 7), ("month", 0, 7), ("provider:anthropic", 0, 7), ("tier:tier1", 0, 7)]
     assert kept(path) == held
     assert kept(path) == held
@@ -56,9 +62,7 @@ def test_a_group_that_was_journaled_and_not_committed_is_committed_by_the_next(t
 def test_the_last_line_of_an_attempt_counts(tmp_path):
     path = tmp_path / "ledger.sqlite3"
     settled = ROW | {"state": "settled", "settled_nano_usd": 5, "settled_at_ns": 3}
-    Journal(journal.folder_of(path), lambda: "2026-11").append(
-        [{"op": "reserve", **ROW}, {"op": "settle", **settled}]
-    )
+    append(path, [{"op": "reserve", **ROW}, {"op": "settle", **settled}])
     assert kept(path)[1] == ("month", 5, 0)
 
 
@@ -73,7 +77,7 @@ def test_an_empty_journal_builds_nothing(tmp_path):
 
 def test_a_killed_process_does_not_stand_in_the_way_of_a_repair(tmp_path):
     path = tmp_path / "ledger.sqlite3"
-    Journal(journal.folder_of(path), lambda: "2026-11").append([{"op": "reserve", **ROW}])
+    append(path, [{"op": "reserve", **ROW}])
     command = [sys.executable, "-c", HOLDER, str(path)]
     with (
         subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as holder,
