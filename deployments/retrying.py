@@ -55,8 +55,20 @@ class Next:
     after_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What a decision depends on besides the failures."""
+
+    left_s: float
+    """Until the call's deadline."""
+    chance: float
+    """A random number in [0, 1)."""
+    is_shut: bool = False
+    """The model that failed last is not asked now: its breaker is open."""
+
+
 def next_move(
-    call: Call, failures: Sequence[Failure], rules: UpstreamRules, now: float, chance: float
+    call: Call, failures: Sequence[Failure], rules: UpstreamRules, moment: Moment
 ) -> Next | None:
     """Decide after the failures so far; `None` when it is enough.
 
@@ -71,7 +83,7 @@ def next_move(
         return None
     order = (call.model, *call.alternates)
     untried = [name for name in order if all(f.model != name for f in failures)]
-    wait_s = _wait_s(last, len(made), rules, call.deadline_at - now, chance)
+    wait_s = None if moment.is_shut else _wait_s(last, len(made), rules, moment)
     is_second_try = last.attempt_id is not None and len(made) == 1 and last.kind in PROMPT
     if untried and not (is_second_try and wait_s is not None):
         return Next(model=untried[0])
@@ -80,17 +92,15 @@ def next_move(
     return Next(model=last.model, after_s=wait_s)
 
 
-def _wait_s(
-    last: Failure, made: int, rules: UpstreamRules, left_s: float, chance: float
-) -> float | None:
+def _wait_s(last: Failure, made: int, rules: UpstreamRules, moment: Moment) -> float | None:
     """Return how long to wait before the same model is asked again; `None` if that is too long."""
     ceiling = min(rules.backoff_cap_s, rules.backoff_base_s * 2 ** max(made - 1, 0))
-    wait_s = chance * ceiling  # full jitter
+    wait_s = moment.chance * ceiling  # full jitter
     if last.retry_after_s is not None:
         if last.retry_after_s > rules.longest_wait_s:
             return None
         wait_s += last.retry_after_s
-    return wait_s if wait_s < left_s / 2 else None
+    return wait_s if wait_s < moment.left_s / 2 else None
 
 
 @dataclass(slots=True)
@@ -134,7 +144,13 @@ def _move(run: _Run, retrying: Retrying) -> Next | None:
     if run.failures and (run.has_spoken or run.listening.has_left.is_set()):
         return None
     now = retrying.desk.clock()
-    move = next_move(run.call, run.failures, retrying.rules, now, retrying.chance())
+    last = retrying.upstreams.get(run.failures[-1].model) if run.failures else None
+    moment = Moment(
+        left_s=run.call.deadline_at - now,
+        chance=retrying.chance(),
+        is_shut=last is not None and last.gate.is_open,
+    )
+    move = next_move(run.call, run.failures, retrying.rules, moment)
     if move is None or not run.failures or run.failures[-1].attempt_id is None:
         return move  # a refusal of our own cost the provider nothing, so it costs no token
     return move if retrying.purse.pay(now) else None

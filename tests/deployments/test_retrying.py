@@ -9,7 +9,7 @@ from deployments.attempt import Desk, Listening
 from deployments.gate import Gate, Purse
 from deployments.prices import PriceBook
 from deployments.provider import Ended, Failed, Metered, ProviderEvent
-from deployments.retrying import Next, Retrying, Upstream, next_move, persist
+from deployments.retrying import Moment, Next, Retrying, Upstream, next_move, persist
 from tercet.budget import Admission, Denied, Granted
 from tercet.call import Call, Completion, Delta, Failure, FailureKind, Item, Prompt, Retry
 from tercet.catalog import Model
@@ -56,7 +56,8 @@ def failure(
 
 
 def move(call: Call, *failures: Failure, rules: UpstreamRules = RULES) -> Next | None:
-    return next_move(call, failures, rules, AT, chance=0.5)
+    moment = Moment(left_s=call.deadline_at - AT, chance=0.5)
+    return next_move(call, failures, rules, moment)
 
 
 def test_the_seats_own_model_is_asked_first_and_at_once() -> None:
@@ -78,9 +79,17 @@ def test_any_other_failure_goes_to_the_alternate_at_once(kind: FailureKind) -> N
 def test_back_off_doubles_under_a_cap_with_full_jitter() -> None:
     rules = upstream_rules(backoff_base_s=0.25, backoff_cap_s=0.4)
     one = failure("overloaded")
-    waits = [next_move(ALONE, [one] * n, rules, AT, chance=1.0) for n in (1, 2)]
+    most = Moment(left_s=600, chance=1.0)
+    waits = [next_move(ALONE, [one] * n, rules, most) for n in (1, 2)]
     assert waits == [Next(model=OPUS, after_s=0.25), Next(model=OPUS, after_s=0.4)]
-    assert next_move(ALONE, [one], rules, AT, chance=0.0) == Next(model=OPUS)
+    least = Moment(left_s=600, chance=0.0)
+    assert next_move(ALONE, [one], rules, least) == Next(model=OPUS)
+
+
+def test_a_model_whose_breaker_has_opened_is_not_waited_for() -> None:
+    shut = Moment(left_s=600, chance=0.5, is_shut=True)
+    assert next_move(CALL, [failure("overloaded")], RULES, shut) == Next(model=ARGON)
+    assert next_move(ALONE, [failure("overloaded")], RULES, shut) is None
 
 
 def test_no_call_is_attempted_more_than_three_times() -> None:
