@@ -25,11 +25,19 @@ class Cut:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stumbles:
+    """A model's turn that fails once, and succeeds when its proxy asks again."""
+
+    kind: FailureKind
+    text: str
+
+
 @dataclass(slots=True)
 class Script:
     """What each model says, turn by turn; the last line of a model is repeated."""
 
-    lines: Mapping[str, list[str | Fails | Cut]]
+    lines: Mapping[str, list[str | Fails | Cut | Stumbles]]
     calls: list[Call] = field(default_factory=list)
     said: bool = False
 
@@ -51,17 +59,14 @@ class Script:
         self.said = False
         lines = self.lines[call.model]
         line = lines[min(turn, len(lines) - 1)]
+        if isinstance(line, Stumbles):
+            yield Retry(failure=self._failure(call, line.kind), model=call.model)
+            line = line.text
         if isinstance(line, Fails):
             if line.said and call.wants_deltas:
                 self.said = True
                 yield Delta(line.said)
-            yield Failure(
-                model=call.model,
-                kind=line.kind,
-                message="scripted",
-                attempt_id=f"att_{len(self.calls)}",
-                cost_nano_usd=5,
-            )
+            yield self._failure(call, line.kind)
             return
         text = line.text if isinstance(line, Cut) else line
         if call.wants_deltas:
@@ -76,6 +81,15 @@ class Script:
             cost_nano_usd=100,
             first_token_s=0.1,
             latency_s=0.2,
+        )
+
+    def _failure(self, call: Call, kind: FailureKind) -> Failure:
+        return Failure(
+            model=call.model,
+            kind=kind,
+            message="scripted",
+            attempt_id=f"att_{len(self.calls)}",
+            cost_nano_usd=5,
         )
 
 

@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from fakes.script import Cut, Fails, Script, stage_of
+from fakes.script import Cut, Fails, Script, Stumbles, stage_of
 
 from router.answering import COMPOSITIONS
 from tercet.answer import Answer, NoAnswer, Progress, Speaking
@@ -66,6 +66,31 @@ def test_an_alternate_answers_when_the_seat_fails_before_its_first_content() -> 
     assert events[-1].model == ARGON
     assert events[-1].degraded == ("brain:overloaded",)
     assert [step.outcome.model for step in events[-1].steps] == [OPUS, ARGON]
+
+
+def test_a_seat_that_succeeds_at_its_second_try_is_not_degraded_and_both_tries_are_steps() -> None:
+    said = Script({OPUS: [Stumbles("overloaded", "It is 391.")]})
+
+    events = play(task(), route("single", TIER1[:1]), stage_of(said))
+
+    assert events[0] == Speaking(model=OPUS)
+    assert (events[-1].degraded, events[-1].cost_nano_usd) == ((), 105)
+    assert [type(step.outcome).__name__ for step in events[-1].steps] == ["Failure", "Completion"]
+
+
+def test_a_member_that_succeeds_at_its_second_try_votes_like_any_other() -> None:
+    said = Script({HAIKU: [Stumbles("overloaded", "391")], FLASH: ["391"]})
+
+    ending = play(task(), route("consensus", TIER3), stage_of(said))[-1]
+
+    assert (ending.degraded, ending.cost_nano_usd) == ((), 205)
+    assert ending.settled_by.startswith("agreement")
+
+
+def test_a_call_ends_a_little_before_the_task_it_belongs_to() -> None:
+    said = Script({OPUS: ["It is 391."]})
+    play(task(deadline_at=600.0), route("single", TIER1[:1]), stage_of(said))
+    assert said.calls[0].deadline_at == 599.5
 
 
 def test_nothing_replaces_a_seat_that_fails_after_its_first_content() -> None:
