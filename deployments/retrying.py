@@ -99,7 +99,7 @@ def _wait_s(last: Failure, made: int, rules: UpstreamRules, moment: Moment) -> f
     if last.retry_after_s is not None:
         if last.retry_after_s > rules.longest_wait_s:
             return None
-        wait_s += last.retry_after_s
+        wait_s = min(wait_s + last.retry_after_s, rules.longest_wait_s)
     return wait_s if wait_s < moment.left_s / 2 else None
 
 

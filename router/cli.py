@@ -33,7 +33,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Starts Ray Serve with the gateway on loopback and, without provider keys, the "
         "simulated upstreams; stops all of it on Ctrl-C or SIGTERM. Environment: PORT (8000), "
         "TERCET_API_KEY (else one is made and kept in var/api_key), TERCET_LEDGER "
-        "(var/ledger.sqlite3), ANTHROPIC_API_KEY, GEMINI_API_KEY, ANTHROPIC_BASE_URL, "
+        "(var/ledger.sqlite3, or a postgresql:// URL), TERCET_MONTH_CAP_USD, TERCET_REPLICAS (1), "
+        "ANTHROPIC_API_KEY, GEMINI_API_KEY, ANTHROPIC_BASE_URL, "
         "GOOGLE_GEMINI_BASE_URL, TERCET_LOCAL_AVAILABLE (0).",
     )
     foreground.set_defaults(do=_foreground)

@@ -8,36 +8,39 @@ from pathlib import Path
 from typing import Any
 
 from router.books.show import BY
-from tercet.config import PROJECT, Settings, load
+from tercet.config import Settings, load, settings
 from tercet.errors import ConfigError
 
 Commands = Any  # argparse's own type is private
 Do = Callable[[argparse.Namespace], int]
 
-BILL = PROJECT / "var" / "simulated-billing.jsonl"
+_PROVIDERS = ("anthropic", "google")
 _EXPORTS = ("csv", "parquet", "focus")
 
 
-def add_commands(commands: Commands, settings: Settings) -> None:
+def add_commands(commands: Commands, chosen: Settings) -> None:
     """Add the commands about money to those of `tercet`."""
     ledger: argparse.ArgumentParser = commands.add_parser(
         "ledger",
         help="show, reconcile, verify, export and repair the ledger",
-        description="Only `repair` and `reconcile --settle` write to the ledger.",
+        description="Only `repair`, `lift` and `reconcile --settle` write to the ledger.",
     )
     verbs = ledger.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    for add in (_add_show, _add_reconcile, _add_verify, _add_export, _add_repair):
-        _take_ledger(add(verbs), settings)
-    _take_ledger(_add_short_reconcile(commands), settings)
+    for add in (
+        _add_show, _add_reconcile, _add_verify, _add_export, _add_repair, _add_lift,
+    ):  # fmt: skip
+        _take_ledger(add(verbs), chosen)
+    _take_ledger(_add_short_reconcile(commands), chosen)
     _add_prices(commands)
 
 
-def _take_ledger(parser: argparse.ArgumentParser, settings: Settings) -> None:
+def _take_ledger(parser: argparse.ArgumentParser, chosen: Settings) -> None:
     parser.add_argument(
         "--ledger",
-        default=str(settings.ledger),
+        default=chosen.ledger,
         metavar="PATH_OR_URL",
-        help="an SQLite file or postgresql://...; default: %(default)s",
+        # Not the default itself: a URL has a password.
+        help="an SQLite file or postgresql://...; default: TERCET_LEDGER, else var/ledger.sqlite3",
     )
 
 
@@ -117,6 +120,19 @@ def _add_repair(verbs: Commands) -> argparse.ArgumentParser:
     return parser
 
 
+def _add_lift(verbs: Commands) -> argparse.ArgumentParser:
+    parser = _command(
+        verbs,
+        "lift",
+        "ask a provider again that had refused for want of money",
+        "A provider whose own spending limit is reached is not asked until the month ends. Once "
+        "you have raised the limit, this has it asked again, within ten seconds.",
+    )
+    parser.add_argument("provider", choices=_PROVIDERS)
+    parser.set_defaults(do=_lift)
+    return parser
+
+
 def _add_prices(commands: Commands) -> None:
     parser = _command(
         commands,
@@ -144,7 +160,7 @@ def _take_bill(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bill",
         type=Path,
-        default=BILL,
+        default=settings().state / "simulated-billing.jsonl",
         metavar="LOG",
         help="the simulated upstreams' billing log; default: %(default)s",
     )
@@ -204,6 +220,12 @@ def _repair(arguments: argparse.Namespace) -> int:
     from router.books.mend import mend
 
     return mend(arguments.ledger, time.time)
+
+
+def _lift(arguments: argparse.Namespace) -> int:
+    from router.books.lift import lift
+
+    return lift(arguments.ledger, arguments.provider, time.time())
 
 
 def _prices(arguments: argparse.Namespace) -> int:

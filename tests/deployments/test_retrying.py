@@ -106,7 +106,9 @@ def test_nobody_is_asked_after_a_final_failure(kind: FailureKind) -> None:
     assert move(CALL, failure(kind)) is None
 
 
-@pytest.mark.parametrize(("retry_after_s", "after_s"), [(0.0, 0.125), (1.0, 1.125), (6.0, 6.125)])
+@pytest.mark.parametrize(
+    ("retry_after_s", "after_s"), [(0.0, 0.125), (1.0, 1.125), (6.0, 6.125), (30.0, 30.0)]
+)
 def test_a_short_retry_after_is_honoured(retry_after_s: float, after_s: float) -> None:
     limited = failure("rate_limited", retry_after_s=retry_after_s)
     assert move(CALL, limited) == Next(model=OPUS, after_s=after_s)
