@@ -72,6 +72,7 @@ class Gate:
     """A random number in [0, 1)."""
     _streak: int = 0
     _probe_at: float = 0.0
+    _probe_after_s: float = 0.0
     _pushed_until: float = 0.0
     _exhausted_until: float = 0.0
     _window: deque[tuple[float, bool]] = field(default_factory=deque[tuple[float, bool]])
@@ -90,7 +91,7 @@ class Gate:
         if shut is not None:
             return shut
         if self.is_open:
-            self._probe_at = now + self.rules.probe_every_s
+            self._expect_probe(now)
         self._window.append((now, False))
         self._sent += 1
         return None
@@ -105,7 +106,7 @@ class Gate:
         if outcome.kind in SICK:
             self._streak += 1
             if self._streak == self.rules.breaker_failures:
-                self._probe_at = now + self.rules.probe_every_s
+                self._expect_probe(now)
         elif outcome.attempt_id is not None and outcome.kind != "abandoned":
             self._recover(now)  # it answered, if only to refuse
 
@@ -118,8 +119,15 @@ class Gate:
             self._window.clear()
             self._sent = self._accepted = 0
         self._streak = 0
+        self._probe_after_s = 0.0
         self._window.append((now, True))
         self._accepted += 1
+
+    def _expect_probe(self, now: float) -> None:
+        """Let the next probe wait twice as long as the last: it is somebody's call."""
+        longer = max(2 * self._probe_after_s, self.rules.probe_every_s)
+        self._probe_after_s = min(longer, self.rules.probe_at_least_every_s)
+        self._probe_at = now + self._probe_after_s
 
     def _shut(self, now: float) -> Shut | None:
         if now < self._exhausted_until:

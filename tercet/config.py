@@ -268,6 +268,7 @@ def _upstream_rules(file: UpstreamsFile) -> UpstreamRules:
         purse_per_s=file.retry_purse.per_second,
         breaker_failures=file.breaker.failures,
         probe_every_s=file.breaker.probe_every_s,
+        probe_at_least_every_s=file.breaker.probe_at_least_every_s,
         throttle_k=file.throttle.k,
         throttle_window_s=file.throttle.window_s,
         concurrency=file.concurrency.limit,

@@ -121,6 +121,7 @@ class _Purse(Strict):
 class _Breaker(Strict):
     failures: int = Field(ge=1)
     probe_every_s: float = Field(gt=0)
+    probe_at_least_every_s: float = Field(gt=0)
 
 
 class _Throttle(Strict):

@@ -45,6 +45,7 @@ class UpstreamRules:
     breaker_failures: int
     """Failures in a row after which a model is not asked."""
     probe_every_s: float
+    probe_at_least_every_s: float
     throttle_k: float
     throttle_window_s: float
     concurrency: int

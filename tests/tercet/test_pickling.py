@@ -82,6 +82,7 @@ UPSTREAMS = UpstreamRules(
     purse_per_s=1,
     breaker_failures=5,
     probe_every_s=5,
+    probe_at_least_every_s=20,
     throttle_k=2,
     throttle_window_s=120,
     concurrency=128,
