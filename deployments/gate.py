@@ -76,8 +76,8 @@ class Gate:
     _pushed_until: float = 0.0
     _exhausted_until: float = 0.0
     _window: deque[tuple[float, bool]] = field(default_factory=deque[tuple[float, bool]])
-    """When each attempt of the window was sent (False), and when one was accepted (True)."""
-    _sent: int = 0
+    """When each attempt of the window ended, and whether it was accepted."""
+    _ended: int = 0
     _accepted: int = 0
 
     @property
@@ -86,15 +86,11 @@ class Gate:
         return self._streak >= self.rules.breaker_failures
 
     def ask(self, now: float) -> Shut | None:
-        """Say whether an attempt may be sent now; if so, it counts as sent."""
+        """Say whether an attempt may be sent now; if the breaker is open, it is the probe."""
         shut = self._shut(now)
-        if shut is not None:
-            return shut
-        if self.is_open:
+        if shut is None and self.is_open:
             self._expect_probe(now)
-        self._window.append((now, False))
-        self._sent += 1
-        return None
+        return shut
 
     def heard(self, outcome: Outcome, now: float) -> None:
         """Learn from an attempt's outcome."""
@@ -104,6 +100,7 @@ class Gate:
         if outcome.kind == "rate_limited" and outcome.retry_after_s is not None:
             self._pushed_until = max(self._pushed_until, now + outcome.retry_after_s)
         if outcome.kind in SICK:
+            self._note(now, was_accepted=False)
             self._streak += 1
             if self._streak == self.rules.breaker_failures:
                 self._expect_probe(now)
@@ -117,11 +114,16 @@ class Gate:
     def _recover(self, now: float) -> None:
         if self.is_open:
             self._window.clear()
-            self._sent = self._accepted = 0
+            self._ended = self._accepted = 0
         self._streak = 0
         self._probe_after_s = 0.0
-        self._window.append((now, True))
-        self._accepted += 1
+        self._note(now, was_accepted=True)
+
+    def _note(self, now: float, *, was_accepted: bool) -> None:
+        """Count an attempt once it ended: one that runs, or was never sent, says nothing yet."""
+        self._window.append((now, was_accepted))
+        self._ended += 1
+        self._accepted += was_accepted
 
     def _expect_probe(self, now: float) -> None:
         """Let the next probe wait twice as long as the last: it is somebody's call."""
@@ -149,9 +151,9 @@ class Gate:
         while self._window and self._window[0][0] < now - self.rules.throttle_window_s:
             _, was_accepted = self._window.popleft()
             self._accepted -= was_accepted
-            self._sent -= not was_accepted
-        excess = self._sent - self.rules.throttle_k * self._accepted - SLACK
-        return max(0.0, excess / (self._sent + 1))
+            self._ended -= 1
+        excess = self._ended - self.rules.throttle_k * self._accepted - SLACK
+        return max(0.0, excess / (self._ended + 1))
 
 
 def refused(model: str, shut: Shut) -> Failure:

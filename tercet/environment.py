@@ -26,7 +26,7 @@ class Settings:
     ledger: str
     """A URL, or the path of an SQLite file."""
     state: Path
-    """Folder of what a run keeps beside its ledger."""
+    """TERCET_STATE: folder of what a run keeps; else that of the ledger's file, or `var/`."""
     anthropic_key: str | None
     anthropic_url: str | None
     gemini_key: str | None
@@ -54,7 +54,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         api_key=env.get("TERCET_API_KEY") or None,
         ledger=ledger,
-        state=PROJECT / "var" if "://" in ledger else Path(ledger).parent,
+        state=_state(env.get("TERCET_STATE"), ledger),
         anthropic_key=env.get("ANTHROPIC_API_KEY") or None,
         anthropic_url=env.get("ANTHROPIC_BASE_URL") or None,
         gemini_key=env.get("GEMINI_API_KEY") or None,
@@ -65,6 +65,12 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         replicas=_count(env, "TERCET_REPLICAS"),
         faults=Path(env["TERCET_FAULTS"]) if env.get("TERCET_FAULTS") else None,
     )
+
+
+def _state(given: str | None, ledger: str) -> Path:
+    if given:
+        return Path(given)
+    return PROJECT / "var" if "://" in ledger else Path(ledger).parent
 
 
 def export(values: Mapping[str, str]) -> None:

@@ -141,6 +141,7 @@ def test_the_body_carries_the_whole_prompt(line: Line) -> None:
     assert line.provider.posts[0].body == {
         "model": "claude-opus-5-5",
         "max_tokens": 100,
+        "service_tier": "standard_only",
         "system": "Be brief.",
         "stop_sequences": ["END", "STOP"],
         "messages": [
@@ -157,6 +158,7 @@ def test_a_bare_prompt_sends_neither_system_nor_stop_sequences(line: Line) -> No
     assert line.provider.posts[0].body == {
         "model": "claude-opus-5-5",
         "max_tokens": 7,
+        "service_tier": "standard_only",
         "messages": [{"role": "user", "content": "Hi"}],
         "stream": True,
     }

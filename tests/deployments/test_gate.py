@@ -119,7 +119,7 @@ def test_a_provider_that_accepts_less_than_half_is_asked_less() -> None:
     for number in range(100):
         opus.ask(0)
         opus.heard(WELL if number % 4 == 0 else failure("overloaded"), 0)
-    # 100 sent, 25 accepted: (100 - 2 x 25 - 10) / 101 of the next are refused here.
+    # 100 ended, 25 accepted: (100 - 2 x 25 - 10) / 101 of the next are refused here.
     opus.chance = lambda: 0.39
     assert opus.ask(0) is not None
     opus.chance = lambda: 0.40
@@ -132,11 +132,19 @@ def test_a_handful_of_failures_throttles_nobody() -> None:
     assert opus.ask(0) is None
 
 
+def test_attempts_under_way_never_sent_or_abandoned_throttle_nobody() -> None:
+    opus = gate(0.0)
+    for _ in range(1_000):
+        assert opus.ask(0) is None
+    for _ in range(100):
+        opus.heard(failure("over_budget", made=False), 0)
+        opus.heard(failure("abandoned"), 0)
+    assert opus.ask(0) is None
+
+
 def test_what_is_older_than_the_window_is_forgotten() -> None:
     opus = gate(0.0, breaker_failures=10_000)
-    fail(opus, 1)
-    for _ in range(50):
-        opus.ask(0.0)
+    fail(opus, 50)
     assert opus.ask(119.0) is not None
     assert opus.ask(121.0) is None
 

@@ -1,7 +1,7 @@
 """Every route of the plan, over HTTP, with the client people have."""
 
 import pytest
-from fakes.running import events_of
+from fakes.running import events_of, wait_until
 from openai import APIStatusError, AuthenticationError, NotFoundError
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(600)]
@@ -113,6 +113,11 @@ def test_every_voice_failing_is_an_error_the_client_does_not_repeat(system) -> N
     assert caught.value.status_code in (502, 503)
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert caught.value.response.headers["x-tercet-request-id"].startswith("req_")
+    assert wait_until(lambda: both_members_answer(system), within_s=90)
+
+
+def both_members_answer(system) -> bool:
+    return "x-tercet-degraded" not in ask(system, QUESTION, "tier3").headers
 
 
 @pytest.mark.parametrize("model", ["auto", "tier1", "tier2", "tier3", "local"])

@@ -18,10 +18,12 @@ from deployments.ledger.health import check
 
 TOTAL = "SELECT sum(coalesce(settled_nano_usd, reserved_nano_usd)) AS nano_usd FROM attempts"
 BACK_WITHIN_S = 20.0
+TESTS = Path(__file__).parents[2]
 
-# Reserves `one`, then settles it while the file `argv[2]` of a spool is all that can be written.
+# Reserves `one`, then settles it while its spool is all that can be written.
 OWING = """
 import asyncio, sys
+sys.path.insert(0, sys.argv[2])
 from deployments.ledger import Ledger
 from fakes.rows import reservation, settlement
 
@@ -206,7 +208,7 @@ def test_without_database_and_journal_in_agreement_nothing_is_let_through(tmp_pa
 
 def test_what_a_killed_process_owed_is_booked_by_another(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
-    command = [sys.executable, "-c", OWING, str(file)]
+    command = [sys.executable, "-c", OWING, str(file), str(TESTS)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
