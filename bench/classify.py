@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from router.classify import classify
-from tercet.task import Message, Task
+from tercet.task import Task, turn
 
 RUNS = 1000
 READ_CHARS = 8_000
@@ -44,9 +44,9 @@ def main() -> None:
 def measured(texts: list[str]) -> dict[str, float]:
     """Return microseconds of CPU time: p50, p99, the floor's p50, and the ratio to it."""
     speakers = ("user", "assistant")
-    messages = [Message(speaker=speakers[i % 2], text=text) for i, text in enumerate(texts)]
+    messages = [turn(speakers[i % 2], text) for i, text in enumerate(texts)]
     if messages[-1].speaker == "assistant":
-        messages.append(Message(speaker="user", text="yes, do it"))
+        messages.append(turn("user", "yes, do it"))
     task = Task(id="t", key_id="k", model="auto", messages=tuple(messages), deadline_at=0)
     ours, floor = timed(lambda: classify(task)), timed(lambda: read_once(task))
     return {

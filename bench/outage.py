@@ -28,7 +28,7 @@ from bench.report import Figure, store, table
 from deployments.proxy import TierProxy
 from tercet.call import Call, Completion, Prompt, Retry
 from tercet.config import Config, export, load
-from tercet.task import Message
+from tercet.task import turn
 
 CLAUDE, GEMINI = "claude-opus-5-5", "gemini-4-argon"
 WAYS = ("refused", "overloaded", "hang", "early-error")
@@ -188,9 +188,7 @@ async def _one(proxy: TierProxy, task_id: str, model: str = CLAUDE) -> Said:
         alternates=(GEMINI,),
         role="brain",
         round=1,
-        prompt=Prompt(
-            system="", messages=(Message(speaker="user", text=text),), max_output_tokens=500
-        ),
+        prompt=Prompt(system="", messages=(turn("user", text),), max_output_tokens=500),
         deadline_at=time.time() + 60,
     )
     answered_by, passed_at, at = None, None, time.monotonic()

@@ -18,7 +18,17 @@ from deployments.faults import reach, reach_in
 from deployments.prices import PriceBook
 from deployments.provider import Ended, Failed, Metered, Provider, ProviderEvent
 from tercet.budget import MONTH, Admission, Denied
-from tercet.call import Call, Completion, Delta, Failure, Outcome
+from tercet.call import (
+    Call,
+    Completion,
+    Delta,
+    Failure,
+    Outcome,
+    Piece,
+    Raw,
+    ThoughtDelta,
+    ToolDelta,
+)
 from tercet.catalog import Model
 from tercet.ledger import Reservation, Sent, Settlement
 from tercet.rules import Limits
@@ -118,7 +128,7 @@ class Asking:
     model: Model
     provider: Provider
     listening: Listening
-    send: Callable[[Delta], None]
+    send: Callable[[Piece], None]
 
 
 async def attempt(asking: Asking, desk: Desk) -> Outcome:
@@ -169,7 +179,7 @@ def _reservation(asking: Asking, desk: Desk) -> Reservation | Failure:
         return Failure(model=model.name, kind="timeout", message="no time is left to ask")
     bound = desk.prices.ask(
         model,
-        input_tokens=most_input_tokens(call.prompt),
+        input_tokens=most_input_tokens(call.prompt, model),
         output_tokens=min(call.prompt.max_output_tokens, model.max_output_tokens),
         at=datetime.fromtimestamp(at, UTC),
         until=datetime.fromtimestamp(call.deadline_at, UTC),
@@ -213,7 +223,9 @@ async def _listen(
     """Pass on deltas until the provider ends, fails or falls silent."""
     if asking.listening.is_cut:
         return Failed(kind="abandoned", message="nobody waited any more", billed="no")
-    silence_s = desk.limits.first_event_s
+    # Of an answer in one piece nothing is heard before its end.
+    is_whole = asking.call.prompt.verbatim is not None and not asking.call.prompt.verbatim.stream
+    silence_s = inf if is_whole else desk.limits.first_event_s
     while True:
         until = min(asking.listening.drain_until, row.deadline_at)
         left = min(silence_s, until - desk.clock())
@@ -226,11 +238,17 @@ async def _listen(
             return event
         if isinstance(event, Metered):
             _meter(row, event, heard, desk)
-        elif isinstance(event, Delta):
-            heard.say(event, desk.clock())
-            reach("attempt_mid")
-            if asking.call.wants_deltas:
-                asking.send(event)
+        elif isinstance(event, Delta | ThoughtDelta | ToolDelta | Raw):
+            _hear(asking, event, heard, desk)
+
+
+def _hear(asking: Asking, piece: Piece, heard: Heard, desk: Desk) -> None:
+    if isinstance(piece, ThoughtDelta | ToolDelta) and piece.signature is not None:
+        piece = replace(piece, by=asking.model.provider)
+    heard.say(piece, desk.clock())
+    reach("attempt_mid")
+    if asking.call.wants_deltas and (not heard.is_raw or isinstance(piece, Raw)):
+        asking.send(piece)
 
 
 def _meter(row: Reservation, count: Metered, heard: Heard, desk: Desk) -> None:
@@ -258,8 +276,9 @@ def _outcome(
     return Completion(
         attempt_id=row.attempt_id,
         model=model,
-        text=heard.text,
+        parts=heard.parts,
         finish=ended.finish,
+        stop_sequence=ended.stop_sequence,
         usage=row.usage,
         cost_nano_usd=row.settled_nano_usd,
         first_token_s=row.latency_s if heard.first_token_s is None else heard.first_token_s,

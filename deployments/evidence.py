@@ -1,20 +1,35 @@
 """What an attempt cost, from the best evidence there is: the provider's count, else an estimate."""
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from deployments.assembling import Assembly
 from deployments.prices import PriceBook
 from deployments.provider import Ended, Failed, Metered
-from tercet.call import Delta, Prompt
+from tercet.call import Piece, Prompt, Raw
 from tercet.catalog import Model
+from tercet.content import Controls, Media, Part, Said, Text, Thought, ToolResult, ToolUse
 from tercet.ledger import Flag, Reservation, Sent, Settlement, UsageSource
 from tercet.usage import Usage
 
 MESSAGE_OVERHEAD_TOKENS = 32
 """Most tokens a provider adds around one message, the system prompt counted as one."""
+TOOLS_OVERHEAD_TOKENS = 1_000
+"""Most tokens of the instructions a provider adds when tools or a format are given: Anthropic's
+pages name up to 804."""
+VERBATIM_OVERHEAD_TOKENS = 4_000
+"""The same for what only a verbatim request may hold: server tools bring longer ones."""
+IMAGE_TOKENS = 6_000
+"""Most tokens of one image: Anthropic's high resolution takes up to 4,784, Gemini's up to 2,240."""
+PDF_TOKENS = 600_000
+"""Most tokens of one PDF: 100 pages with at most 3,000 of text and 3,000 of picture each."""
 BYTES_PER_TOKEN = 4
 """For estimates of what a broken answer had generated; bounds count one token a byte."""
+ESTIMATED_MEDIA_TOKENS = 1_600
+"""For estimates: a picture of a megapixel."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,21 +39,28 @@ class Heard:
     model: Model
     prompt: Prompt
     sent_at: float
-    texts: list[str] = field(default_factory=list[str])
+    said: Assembly = field(init=False)
     metered: Metered | None = None
     is_doubtful: bool = False
     first_token_s: float | None = None
+    is_raw: bool = False
+    """It is told in the provider's own bytes."""
+
+    def __post_init__(self) -> None:
+        """Begin with nothing said."""
+        self.said = Assembly(by=self.model.provider)
 
     @property
-    def text(self) -> str:
-        """What was said, joined."""
-        return "".join(self.texts)
+    def parts(self) -> tuple[Said, ...]:
+        """What was said."""
+        return self.said.parts
 
-    def say(self, delta: Delta, now: float) -> None:
+    def say(self, piece: Piece, now: float) -> None:
         """Take a piece of the answer."""
         if self.first_token_s is None:
             self.first_token_s = max(now - self.sent_at, 0.0)
-        self.texts.append(delta.text)
+        self.is_raw |= isinstance(piece, Raw)
+        self.said.add(piece)
 
     def meter(self, count: Metered) -> None:
         """Take the provider's count so far: it is cumulative, so output that shrinks is wrong."""
@@ -50,10 +72,59 @@ class Heard:
         self.metered = count
 
 
-def most_input_tokens(prompt: Prompt) -> int:
-    """Return a bound no tokenizer exceeds: one token a byte, and each message's overhead."""
-    texts = [prompt.system, *(message.text for message in prompt.messages)]
-    return sum(len(text.encode()) + MESSAGE_OVERHEAD_TOKENS for text in texts)
+def most_input_tokens(prompt: Prompt, model: Model) -> int:
+    """Return a bound no tokenizer exceeds: one token a byte, and each part's overhead.
+
+    Images and PDFs are bounded by rule, and nothing by more than the model can read: the rest is
+    refused by its provider. What only a verbatim request holds counts by its bytes.
+    """
+    parts = [part for message in prompt.messages for part in message.parts]
+    own = MESSAGE_OVERHEAD_TOKENS + len(prompt.system.encode()) + _controls_bytes(prompt.controls)
+    own += sum(_part_tokens(part) for part in parts) + MESSAGE_OVERHEAD_TOKENS * len(
+        prompt.messages
+    )
+    if prompt.verbatim is not None:
+        media = [part for part in _media(parts) if part.data is not None]
+        shown = sum(len(part.data or "") for part in media)
+        raw = len(prompt.verbatim.body) - shown + sum(map(_part_tokens, media))
+        own = max(own, raw + VERBATIM_OVERHEAD_TOKENS)
+    return min(own, model.window_tokens)
+
+
+def _part_tokens(part: Part) -> int:
+    match part:
+        case Text() | Thought():
+            return len(part.text.encode()) + len(getattr(part, "signature", None) or "")
+        case Media():
+            return PDF_TOKENS if part.kind == "document" else IMAGE_TOKENS
+        case ToolUse():
+            size = len(part.name.encode()) + len(part.arguments.encode()) + len(part.id)
+            return size + len(part.signature or "") + MESSAGE_OVERHEAD_TOKENS
+        case ToolResult():
+            return sum(map(_part_tokens, part.parts)) + len(part.id) + MESSAGE_OVERHEAD_TOKENS
+
+
+def _media(parts: Iterable[Part]) -> list[Media]:
+    found: list[Media] = []
+    for part in parts:
+        if isinstance(part, Media):
+            found.append(part)
+        elif isinstance(part, ToolResult):
+            found += [inner for inner in part.parts if isinstance(inner, Media)]
+    return found
+
+
+def _controls_bytes(controls: Controls) -> int:
+    """Return a bound for what tools and a wanted format add to the prompt."""
+    tools = [
+        (tool.name, tool.description, json.dumps(dict(tool.schema))) for tool in controls.tools
+    ]
+    size = sum(len("".join(texts).encode()) + MESSAGE_OVERHEAD_TOKENS for texts in tools)
+    if controls.tools:
+        size += TOOLS_OVERHEAD_TOKENS
+    if controls.output is not None:
+        size += len(json.dumps(dict(controls.output.schema or {}))) + TOOLS_OVERHEAD_TOKENS
+    return size
 
 
 def opening(row: Reservation, heard: Heard, count: Metered, prices: PriceBook) -> Sent | None:
@@ -138,26 +209,29 @@ def _bill(heard: Heard, ended: Ended | Failed) -> Bill:
     counted = heard.metered.usage if heard.metered is not None else Usage()
     if counted.input == 0:
         counted = replace(counted, fresh_input=_estimated_input(heard.prompt))
-    output = max(counted.output, _estimated_tokens(heard.text))
+    output = max(counted.output, _estimated_tokens(heard.said.text))
     usage = replace(counted, output=output)
     return Bill(state="estimated", source="estimated", usage=usage)
 
 
 def _possible(usage: Usage, prompt: Prompt, model: Model) -> tuple[Usage, bool]:
     """Clamp a count to what the model can read and write; say whether it had to be."""
-    most_input = max(most_input_tokens(prompt), model.window_tokens)
+    most_input = max(most_input_tokens(prompt, model), model.window_tokens)
     if usage.input <= most_input and usage.output <= model.max_output_tokens:
         return usage, False
     output = min(usage.output, model.max_output_tokens)
     if usage.input <= most_input:
         return replace(usage, output=output, thinking=min(usage.thinking, output)), True
-    read = Usage(fresh_input=most_input_tokens(prompt))
+    read = Usage(fresh_input=most_input_tokens(prompt, model))
     return replace(read, output=output, thinking=min(usage.thinking, output)), True
 
 
 def _estimated_input(prompt: Prompt) -> int:
-    texts = [prompt.system, *(message.text for message in prompt.messages)]
-    return _estimated_tokens("".join(texts))
+    parts = [part for message in prompt.messages for part in message.parts]
+    media = len(_media(parts)) * ESTIMATED_MEDIA_TOKENS
+    written = sum(_part_tokens(part) for part in parts if not isinstance(part, Media))
+    written += len(prompt.system.encode()) + _controls_bytes(prompt.controls)
+    return -(-written // BYTES_PER_TOKEN) + media
 
 
 def _estimated_tokens(text: str) -> int:

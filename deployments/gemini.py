@@ -1,14 +1,19 @@
-"""Gemini through the official SDK: the only file that spells the Gemini API."""
+"""Gemini through the official SDK, which only this file imports."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import json
+from base64 import b64encode
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import httpx2
 from google import genai
 from google.genai import errors, types
 
+from deployments.gemini_wire import UnsendableError, request_of
 from deployments.provider import Alive, Counter, Ended, Failed, Metered, ProviderEvent
-from tercet.call import Delta, FailureKind, FinishReason, Prompt
+from tercet.call import Delta, FailureKind, FinishReason, Piece, Prompt, ThoughtDelta, ToolDelta
+from tercet.content import JsonObject
 from tercet.rules import Limits
 from tercet.usage import Usage
 
@@ -35,6 +40,8 @@ KINDS: Mapping[str, FailureKind] = {
     "FAILED_PRECONDITION": "bad_request",
 }
 
+_STEERING = ("systemInstruction", "tools", "toolConfig")
+
 
 class _Models(Protocol):
     """The part of the SDK used here, typed: its own signature is partly unknown to checkers."""
@@ -42,6 +49,10 @@ class _Models(Protocol):
     async def generate_content_stream(
         self, *, model: str, contents: list[types.Content], config: types.GenerateContentConfig
     ) -> AsyncIterator[types.GenerateContentResponse]: ...
+
+    async def count_tokens(
+        self, *, model: str, contents: list[types.Content], config: types.CountTokensConfig
+    ) -> types.CountTokensResponse: ...
 
 
 class Gemini:
@@ -84,54 +95,126 @@ class Gemini:
         """Ask `model`; see `Provider.stream`."""
         begun = False
         try:
+            request = request_of(prompt)
             replies = await self._models.generate_content_stream(
-                model=model, contents=_contents(prompt), config=_config(prompt, attempt_id)
+                model=model, contents=_contents(request), config=_config(request, attempt_id)
             )
             # Only now is the request sent: the SDK's stream is lazy.
-            async for event in _read(replies):
+            async for event in _read(replies, attempt_id):
                 begun = True
                 yield event
-        except errors.APIError as error:
-            yield _failed(error, self._key, begun=begun)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout):
-            yield Failed(kind="unreachable", message="connection failed", billed="no")
-        except httpx2.TimeoutException:
-            yield Failed(kind="timeout", message="no event in time", billed="maybe")
-        except httpx2.HTTPError as error:
-            # A broken connection is not wrapped by the SDK.
-            kind = "truncated" if begun else "unreachable"
-            yield Failed(kind=kind, message=type(error).__name__, billed="maybe")
         except Exception as error:  # noqa: BLE001  the SDK raises whatever an odd reply breaks in it
-            yield Failed(kind="truncated", message=type(error).__name__, billed="maybe")
+            yield _failed(error, self._key, begun=begun)
+
+    async def count(self, model: str, prompt: Prompt) -> int | Failed:
+        """Return how many tokens `prompt` is to `model`; see `Provider.count`."""
+        try:
+            counted = await self._models.count_tokens(
+                model=model,
+                contents=[types.Content(parts=[types.Part(text="-")])],
+                config=_counting(model, request_of(prompt)),
+            )
+        except Exception as error:  # noqa: BLE001  as above
+            return replace(_failed(error, self._key, begun=False), billed="no")
+        if counted.total_tokens is None or counted.total_tokens < 0:
+            return Failed(kind="truncated", message="a reply without a count", billed="no")
+        return counted.total_tokens
 
 
-def _contents(prompt: Prompt) -> list[types.Content]:
-    return [
-        types.Content(
-            role="model" if message.speaker == "assistant" else "user",
-            parts=[types.Part(text=message.text)],
+def _contents(request: JsonObject) -> list[types.Content]:
+    contents = cast("list[JsonObject]", request["contents"])
+    return [types.Content.model_validate(content) for content in contents]
+
+
+def _config(request: JsonObject, attempt_id: str) -> types.GenerateContentConfig:
+    """Return all but the contents: the SDK has the generation's settings beside the rest."""
+    generation = cast("JsonObject", request["generationConfig"])
+    steering = {name: request[name] for name in _STEERING if name in request}
+    config = types.GenerateContentConfig.model_validate({**steering, **generation})
+    config.http_options = types.HttpOptions(headers={"x-client-request-id": attempt_id})
+    # Off: a continuation is a second POST that no row would stand for; so would be the SDK's own
+    # calling of tools, if it were ever given functions.
+    config.automatic_continuation = False
+    config.automatic_function_calling = types.AutomaticFunctionCallingConfig(disable=True)
+    return config
+
+
+def _counting(model: str, request: JsonObject) -> types.CountTokensConfig:
+    """Return a configuration that has the whole request counted.
+
+    The API takes either contents or a request, and the SDK knows only contents: what it is given
+    of these is replaced by an empty list, which to the API is none.
+    """
+    body: dict[str, object] = {
+        "contents": [],
+        "generateContentRequest": {"model": f"models/{model}", **request},
+    }
+    return types.CountTokensConfig(http_options=types.HttpOptions(extra_body=body))
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What was heard of an answer so far."""
+
+    attempt_id: str
+    reason: str | None = None
+    said: bool = False
+    """Text or calls."""
+    calls: int = 0
+    has_nameless_call: bool = False
+
+    def pieces(self, candidate: types.Candidate, response_id: str | None) -> Iterator[Piece]:
+        """Read the next part of the answer."""
+        parts = (candidate.content.parts or []) if candidate.content is not None else []
+        for part in parts:
+            signature = b64encode(part.thought_signature or b"").decode() or None
+            if part.function_call is not None:
+                yield self._call(part.function_call, response_id, signature)
+            elif part.thought and (part.text or signature):
+                yield ThoughtDelta(text=part.text or "", signature=signature)
+            elif not part.thought:
+                yield from self._text(part.text, signature)
+
+    def _text(self, text: str | None, signature: str | None) -> Iterator[Piece]:
+        if text:
+            self.said = True
+            yield Delta(text)
+        if signature:
+            # An answer's last text, which may be empty, is signed; only thoughts can hold that.
+            yield ThoughtDelta(text="", signature=signature)
+
+    def _call(
+        self, call: types.FunctionCall, response_id: str | None, signature: str | None
+    ) -> ToolDelta:
+        index, self.calls, self.said = self.calls, self.calls + 1, True
+        self.has_nameless_call |= not call.name
+        return ToolDelta(
+            index=index,
+            id=call.id or f"call_{response_id or self.attempt_id}_{index}",
+            name=call.name or "",
+            arguments=json.dumps(call.args or {}, ensure_ascii=False, separators=(",", ":")),
+            signature=signature,
         )
-        for message in prompt.messages
-    ]
 
-
-def _config(prompt: Prompt, attempt_id: str) -> types.GenerateContentConfig:
-    return types.GenerateContentConfig(
-        http_options=types.HttpOptions(headers={"x-client-request-id": attempt_id}),
-        system_instruction=prompt.system or None,
-        max_output_tokens=prompt.max_output_tokens,
-        stop_sequences=list(prompt.stop) or None,
-        # Off: a continuation is a second POST that no row would stand for.
-        automatic_continuation=False,
-    )
+    def end(self) -> Ended | Failed:
+        """Judge the answer, of which nothing more comes."""
+        if self.reason is None:
+            message = "the stream ended without a finish reason"
+            return Failed(kind="truncated", message=message, billed="maybe")
+        finish = FINISH.get(self.reason)
+        if finish is None or (finish == "stop" and not self.said):
+            message = f"finish reason {self.reason}"
+            return Failed(kind="empty", message=message, billed="as_metered")
+        if self.has_nameless_call:
+            return Failed(kind="empty", message="a call without a name", billed="as_metered")
+        return Ended(finish="tool_use" if finish == "stop" and self.calls else finish)
 
 
 async def _read(
-    replies: AsyncIterator[types.GenerateContentResponse],
+    replies: AsyncIterator[types.GenerateContentResponse], attempt_id: str
 ) -> AsyncIterator[ProviderEvent]:
-    """Turn cumulative replies into events; success only if a finish reason was seen."""
-    reason: str | None = None
-    said = False
+    """Turn replies, whose counts are cumulative, into events."""
+    heard = _Heard(attempt_id)
     async for reply in replies:
         if reply.usage_metadata is not None:
             counter = Counter()
@@ -143,29 +226,12 @@ async def _read(
             yield Ended(finish="content_filter")
             return
         for candidate in (reply.candidates or [])[:1]:
-            reason = candidate.finish_reason.value if candidate.finish_reason else reason
-            texts = _texts(candidate)
-            for text in texts:
-                said = True
-                yield Delta(text)
-            if not texts:
-                yield Alive()
-    yield _end(reason, said=said)
-
-
-def _texts(candidate: types.Candidate) -> list[str]:
-    parts = (candidate.content.parts or []) if candidate.content is not None else []
-    return [part.text for part in parts if part.text and not part.thought]
-
-
-def _end(reason: str | None, *, said: bool) -> Ended | Failed:
-    if reason is None:
-        message = "the stream ended without a finish reason"
-        return Failed(kind="truncated", message=message, billed="maybe")
-    finish = FINISH.get(reason)
-    if finish is None or (finish == "stop" and not said):
-        return Failed(kind="empty", message=f"finish reason {reason}", billed="as_metered")
-    return Ended(finish=finish)
+            if candidate.finish_reason:
+                heard.reason = candidate.finish_reason.value
+            pieces = [*heard.pieces(candidate, reply.response_id)]
+            for piece in pieces or [Alive()]:
+                yield piece
+    yield heard.end()
 
 
 def _usage(counted: types.GenerateContentResponseUsageMetadata, counter: Counter) -> Usage:
@@ -182,7 +248,25 @@ def _usage(counted: types.GenerateContentResponseUsageMetadata, counter: Counter
     )
 
 
-def _failed(error: errors.APIError, key: str, *, begun: bool) -> Failed:
+def _failed(error: Exception, key: str, *, begun: bool) -> Failed:
+    match error:
+        case UnsendableError():
+            return Failed(kind="bad_request", message=str(error), billed="no")
+        case errors.APIError():
+            return _refused(error, key, begun=begun)
+        case httpx2.ConnectError() | httpx2.ConnectTimeout():
+            return Failed(kind="unreachable", message="connection failed", billed="no")
+        case httpx2.TimeoutException():
+            return Failed(kind="timeout", message="no event in time", billed="maybe")
+        case httpx2.HTTPError():
+            # A broken connection is not wrapped by the SDK.
+            kind = "truncated" if begun else "unreachable"
+            return Failed(kind=kind, message=type(error).__name__, billed="maybe")
+        case _:
+            return Failed(kind="truncated", message=type(error).__name__, billed="maybe")
+
+
+def _refused(error: errors.APIError, key: str, *, begun: bool) -> Failed:
     text = f"{error.status or error.code}: {error.message}"
     return Failed(
         kind=_kind(error, text),

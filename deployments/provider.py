@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from math import inf
 from typing import Literal, Protocol
 
-from tercet.call import Delta, FailureKind, FinishReason, Prompt
+from tercet.call import FailureKind, FinishReason, Piece, Prompt
 from tercet.usage import Usage
 
 
@@ -25,7 +25,7 @@ class Metered:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """The model is at work on something that is not text of the answer: it is thinking."""
+    """The model is at work on something that is not shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,8 @@ class Ended:
     """The terminal marker was seen: the completion is whole and its last `Metered` is final."""
 
     finish: FinishReason
+    stop_sequence: str | None = None
+    """The caller's stop sequence that ended it, where the provider says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,9 @@ class Failed:
     retry_after_s: float | None = None
 
 
-ProviderEvent = Delta | Metered | Alive | Ended | Failed
+ProviderEvent = Piece | Metered | Alive | Ended | Failed
+"""Of a request sent verbatim, the bytes come as `Raw`, from the first content on so that a failure
+before it leaves nothing behind, and each is followed by the pieces that were read in it."""
 
 
 @dataclass(slots=True)
@@ -97,6 +101,10 @@ class Provider(Protocol):
 
         The attempt's id goes along as `x-client-request-id`, for the provider's support and logs.
         """
+        ...
+
+    async def count(self, model: str, prompt: Prompt) -> "int | Failed":
+        """Return how many tokens `prompt` is to `model`, in one POST that nobody bills."""
         ...
 
     async def close(self) -> None:

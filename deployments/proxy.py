@@ -16,9 +16,10 @@ from deployments.outbox import Outbox
 from deployments.prices import PriceBook
 from deployments.provider import Provider
 from deployments.retrying import Retrying, Upstream, persist
-from tercet.call import Call, Item
+from tercet.call import Call, Failure, Item
 from tercet.catalog import Model, ProviderName
 from tercet.config import Config, Settings, settings
+from tercet.fitting import fitted
 from tercet.ledger import month_end
 from tercet.rules import Limits
 
@@ -74,6 +75,17 @@ class TierProxy:
         finally:
             if not job.done():
                 self._leave(call, listening, job)
+
+    async def count(self, call: Call) -> int | Failure:
+        """Count the input of a call that is not made; providers count for nothing."""
+        upstream = self._upstreams.get(call.model)
+        if upstream is None:
+            message = f"{call.tier} has no client for {call.model}"
+            return Failure(model=call.model, kind="unauthorised", message=message)
+        counted = await upstream.provider.count(call.model, fitted(call.prompt, upstream.model))
+        if isinstance(counted, int):
+            return counted
+        return Failure(model=call.model, kind=counted.kind, message=counted.message)
 
     async def ready(self) -> bool:
         """Answer at all: an upstream's outage is not this replica's ill health."""

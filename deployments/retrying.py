@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from deployments.attempt import Asking, Desk, Listening, attempt
 from deployments.gate import Gate, Purse, refused
 from deployments.provider import Provider
-from tercet.call import Call, Completion, Delta, Failure, FailureKind, Item, Outcome, Retry
+from tercet.call import Call, Completion, Failure, FailureKind, Item, Outcome, Piece, Retry
 from tercet.catalog import Model
+from tercet.fitting import fitted
 from tercet.rules import UpstreamRules
 
 WORTH_REPEATING: frozenset[FailureKind] = frozenset(
@@ -113,10 +114,10 @@ class _Run:
     failures: list[Failure] = field(default_factory=list[Failure])
     has_spoken: bool = False
 
-    def say(self, delta: Delta) -> None:
+    def say(self, piece: Piece) -> None:
         """Pass on a piece of the answer: from here on nobody else can give it."""
         self.has_spoken = True
-        self.send(delta)
+        self.send(piece)
 
 
 async def persist(
@@ -169,7 +170,7 @@ async def _try(name: str, run: _Run, retrying: Retrying) -> Outcome:
         if shut is not None:
             return refused(name, shut)
         asking = Asking(
-            call=replace(run.call, model=name),
+            call=replace(run.call, model=name, prompt=fitted(run.call.prompt, upstream.model)),
             model=upstream.model,
             provider=upstream.provider,
             listening=run.listening,

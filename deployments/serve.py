@@ -7,7 +7,7 @@ Serve's handles and decorators are loosely typed; the looseness ends in this fil
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol, cast
 
@@ -19,10 +19,11 @@ from ray.serve._private import replica as serve_replica
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from tercet.call import Call, CallModel, Completion, Delta, Failure, Item, Retry
+from tercet.call import Call, CallModel, Completion, Failure, Item, Retry
 
 GRACE_S = 2.0
 """How long past a call's deadline its proxy may take to say so."""
+COUNT_WITHIN_S = 10.0
 SENDS = 2
 """How often a call is sent at most: a replica that dies takes its calls with it."""
 
@@ -68,7 +69,7 @@ async def _told(stream: Any, call: Call, sends: int) -> AsyncGenerator[Item, Non
             if isinstance(item, Exception):
                 lost = item
             else:
-                has_spoken |= isinstance(item, Delta)
+                has_spoken |= not isinstance(item, Retry | Completion | Failure)
                 yield item
     if lost is None:
         return
@@ -90,10 +91,10 @@ async def _heard(
     try:
         # To the end of the stream before the last word: whoever hears that stops listening.
         while (item := await _next(replies, call.deadline_at)) is not None:
-            if isinstance(item, Delta | Retry):
-                yield item
-            else:
+            if isinstance(item, Completion | Failure):
                 last = item
+            else:
+                yield item
         ended = True
     except (TimeoutError, RayError, RayServeException) as error:
         last = last or error
@@ -109,6 +110,29 @@ def _lost(call: Call, error: Exception) -> Failure:
         return Failure(model=call.model, kind="timeout", message=f"{call.tier} did not answer")
     message = f"{call.tier} is not reachable: {type(error).__name__}"
     return Failure(model=call.model, kind="unreachable", message=message)
+
+
+def count_through(
+    proxies: Mapping[str, DeploymentHandle[Any]],
+) -> Callable[[Call], Awaitable[int | Failure]]:
+    """Return what counts the tokens of a call by asking its tier's proxy."""
+
+    async def count(call: Call) -> int | Failure:
+        try:
+            async with asyncio.timeout(COUNT_WITHIN_S):
+                return cast("int | Failure", await proxies[call.tier].count.remote(call))
+        except (TimeoutError, RayError, RayServeException) as error:
+            return _lost(call, error)
+
+    return count
+
+
+def replicas() -> int:
+    """Return of how many replicas this one is; 1 outside Serve."""
+    try:
+        return max(1, serve.get_replica_context().world_size)
+    except RayServeException:
+        return 1
 
 
 async def all_ready(proxies: Mapping[str, DeploymentHandle[Any]], within_s: float) -> bool:

@@ -43,7 +43,7 @@ class Answering:
 
     def decide(self, task: Task) -> Decision | Refused:
         """Profile the task and route it, as the month's money allows."""
-        profile = classify(task)
+        profile = classify(opening(task))
         choices = replace(self.choices, outlook=self.outlook())
         route = self.policy(task, profile, choices)
         return route if isinstance(route, Refused) else Decision(profile=profile, route=route)
@@ -51,3 +51,15 @@ class Answering:
     def compose(self, task: Task, route: Route) -> AsyncGenerator[Event, None]:
         """Play the route's composition; see `router.compositions.stage.Event`."""
         return COMPOSITIONS[route.composition](task, route, self.stage)
+
+
+def opening(task: Task) -> Task:
+    """Return what decides the route: of a loop of tools its first turn alone.
+
+    So that every turn of a loop goes to the seat that the first one went to.
+    """
+    if not task.is_agentic:
+        return task
+    turns = [at for at, message in enumerate(task.messages) if message.speaker == "assistant"]
+    first = next((at for at in turns if at > 0), len(task.messages))
+    return replace(task, messages=task.messages[:first])

@@ -1,4 +1,4 @@
-"""The command `tercet`: `run` a whole system on this machine, and keep its books."""
+"""The command `tercet`: `run` a whole system on this machine, keep its keys and its books."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from deployments.ledger import LedgerError
 from router.books.commands import add_commands
+from router.books.keys_command import add_keys
 from router.foreground import in_foreground
 from router.run import run
 from tercet.config import settings
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tercet", description=__doc__)
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="{run,ledger,reconcile,prices}"
+        dest="command", required=True, metavar="{run,keys,ledger,reconcile,prices}"
     )
     foreground = commands.add_parser(
         "run",
@@ -42,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
         "system", description="What `run` starts: ends when standard input does."
     )
     system.set_defaults(do=_system)
-    add_commands(commands, settings())
+    chosen = settings()
+    add_keys(commands, chosen)
+    add_commands(commands, chosen)
     return parser
 
 

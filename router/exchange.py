@@ -3,18 +3,21 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from router.answering import Answering, Decision
 from router.compositions.stage import Event
-from router.idempotency import Promise
 from tercet.answer import Answer, NoAnswer
+from tercet.call import Raw
 from tercet.ledger import RequestClosed, RequestOpened
 from tercet.task import Task
 
 logger = logging.getLogger(__name__)
+
+Ending = Callable[[Answer | NoAnswer | None], Awaitable[None]]
+"""Told how an exchange ended before its reader is: whoever asks again must find it done."""
 
 
 class Records(Protocol):
@@ -50,13 +53,24 @@ class Exchange:
     """A task that is being answered. Whoever reads its events may abandon it at any time."""
 
     def __init__(
-        self, task: Task, decision: Decision, office: Office, promise: Promise | None = None
+        self,
+        task: Task,
+        decision: Decision,
+        office: Office,
+        endings: tuple[Ending, ...] = (),
+        *,
+        is_promised: bool = False,
     ) -> None:
-        """Start answering; needs a running event loop."""
+        """Start answering; needs a running event loop.
+
+        One that `is_promised` goes on when it is abandoned: its caller may come back for what was
+        paid.
+        """
         self.task = task
         self.decision = decision
         self._office = office
-        self._promise = promise
+        self._endings = endings
+        self._is_promised = is_promised
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._job = asyncio.create_task(self._run())
         office.keep(self._job)
@@ -73,19 +87,19 @@ class Exchange:
             raise RuntimeError("the composition ended without an answer")
         return event
 
-    async def ending(self) -> Answer | NoAnswer:
-        """Wait for the last event."""
+    async def ending(self) -> tuple[Answer | NoAnswer, bytes]:
+        """Wait for the last event; with it goes all that came raw."""
+        raw: list[bytes] = []
         while True:
             event = await self.next()
-            if isinstance(event, Answer | NoAnswer):
-                return event
+            if isinstance(event, Raw):
+                raw.append(event.data)
+            elif isinstance(event, Answer | NoAnswer):
+                return event, b"".join(raw)
 
     def abandon(self) -> None:
-        """Stop asking, because nobody waits any more; calls already made are settled regardless.
-
-        An exchange with a promise goes on: its caller may come back for what was paid.
-        """
-        if self._promise is None:
+        """Stop asking, because nobody waits any more; calls already made are settled regardless."""
+        if not self._is_promised:
             self._job.cancel()
 
     async def _run(self) -> None:
@@ -108,14 +122,10 @@ class Exchange:
             # Shielded: the books are closed also when the caller has gone.
             try:
                 await asyncio.shield(self._close(opened, outcome, answer))
-                await asyncio.shield(self._promise_kept(last))
+                for ending in self._endings:
+                    await asyncio.shield(ending(last))
             finally:
                 self._events.put_nowait(last)
-
-    async def _promise_kept(self, ending: Answer | NoAnswer | None) -> None:
-        """Before the ending is handed over: whoever asks again must find it."""
-        if self._promise is not None:
-            await self._promise.settle(ending)
 
     async def _close(self, opened: asyncio.Task[None], outcome: str, answer: str) -> None:
         row = RequestClosed(

@@ -13,20 +13,25 @@ from starlette.responses import Response
 from starlette.routing import Route as Path
 
 from deployments.ledger import LedgerError
-from router.chat import ChatRoute
+from router.counting import CountRoute, CountTokens
+from router.endpoint import Endpoint, Memories
 from router.exchange import Office
-from router.guard import KeyGuard, Keyring, Stamp, key_id_of, refuse
+from router.guard import KeyGuard, Stamp, key_id_of, key_of
 from router.idempotency import Claims
+from router.keyring import Keyring
+from router.openapi import document
 from router.policies import AUTO, LOCAL
 from router.receipts import Row, receipt
 from router.statement import budget_document, budget_header
-from router.surfaces.openai_chat_reply import model_body, models_body
-from router.surfaces.refusal import LEDGER_UNAVAILABLE, Refusal
+from router.surfaces import anthropic_messages, openai_chat, openai_responses
+from router.surfaces.refusal import LEDGER_UNAVAILABLE, Refusal, refusal_headers
+from router.surfaces.surface import Surface
 from router.watch import Watch
 from tercet.config import Config
+from tercet.keys import capped
 
 
-class Books(Claims, Protocol):
+class Books(Claims, Memories, Protocol):
     """The part of the ledger that routes use."""
 
     async def task(self, task_id: str, /) -> tuple[Row, Sequence[Row]] | None:
@@ -44,29 +49,41 @@ class Gateway:
     watch: Watch
     keyring: Keyring
     is_ready: Callable[[], Awaitable[bool]]
+    count: CountTokens
     started_at: int
     """Unix seconds."""
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
-        chat = ChatRoute(
-            names=frozenset(owners(self.config)),
-            deadline_s=self.config.rules.limits.deadline_s,
-            office=self.office,
-            claims=self.books,
+        messages = self._endpoint(anthropic_messages.SURFACE)
+        counting = CountRoute(
+            endpoint=messages, read=anthropic_messages.count_request, count=self.count
         )
         return Starlette(
             routes=[
                 Path("/healthz", self._healthz),
                 Path("/readyz", self._readyz),
+                Path("/openapi.json", self._openapi),
                 Path("/v1/models", self._models),
                 Path("/v1/models/{name}", self._model),
                 Path("/v1/requests/{id}", self._request),
                 Path("/v1/budget", self._budget),
-                Path("/v1/chat/completions", chat.respond, methods=["POST"]),
+                Path(
+                    "/v1/chat/completions",
+                    self._endpoint(openai_chat.SURFACE).respond,
+                    methods=["POST"],
+                ),
+                Path(
+                    "/v1/responses",
+                    self._endpoint(openai_responses.SURFACE).respond,
+                    methods=["POST"],
+                ),
+                Path("/v1/responses/{id}", self._response, methods=["GET", "DELETE"]),
+                Path("/v1/messages", messages.respond, methods=["POST"]),
+                Path("/v1/messages/count_tokens", counting.respond, methods=["POST"]),
             ],
             middleware=[
-                Middleware(KeyGuard, keyring=self.keyring),
+                Middleware(KeyGuard, keyring=self.keyring, error_body=envelope),
                 Middleware(Stamp, headers=self._stamp),
             ],
             exception_handlers={
@@ -83,28 +100,56 @@ class Gateway:
         ready = await self.is_ready()
         return _json({"status": "ready" if ready else "starting"}, 200 if ready else 503)
 
-    async def _models(self, _: Request) -> Response:
-        return _bytes(models_body(owners(self.config), self.started_at))
+    def _endpoint(self, surface: Surface) -> Endpoint:
+        return Endpoint(
+            surface=surface,
+            resolve=self._resolve,
+            deadline_s=self.config.rules.limits.deadline_s,
+            office=self.office,
+            claims=self.books,
+            memories=self.books,
+        )
+
+    def _resolve(self, name: str) -> str | None:
+        return name if name in owners(self.config) else self.config.catalog.alias_of(name)
+
+    async def _openapi(self, _: Request) -> Response:
+        return _json(document(tuple(owners(self.config))))
+
+    async def _models(self, request: Request) -> Response:
+        write = anthropic_messages if _is_anthropics(request) else openai_chat
+        return _bytes(write.models_body(owners(self.config), self.started_at))
 
     async def _model(self, request: Request) -> Response:
         name, known = request.path_params["name"], owners(self.config)
-        if name not in known:
-            return refuse(
-                _not_found(f"there is no model {name[:100]!r}; GET /v1/models lists them")
-            )
-        return _bytes(model_body(name, known[name], self.started_at))
+        if name in known:
+            write = anthropic_messages if _is_anthropics(request) else openai_chat
+            return _bytes(write.model_body(name, known[name], self.started_at))
+        refusal = _not_found(f"there is no model {name[:100]!r}; GET /v1/models lists them")
+        return _refused(request, refusal)
+
+    async def _response(self, request: Request) -> Response:
+        """Show or delete an answer that was stored to be continued."""
+        answer_id = openai_responses.task_of(request.path_params["id"])
+        key_id = key_id_of(request)
+        if request.method == "DELETE":
+            if await self.books.forget(answer_id, key_id):
+                return _bytes(openai_responses.deleted_body(request.path_params["id"]))
+        elif (kept := await self.books.recall(answer_id, key_id)) is not None:
+            return _bytes(openai_responses.kept_body(kept))
+        return _refused(request, _not_found("there is no stored response of yours with this id"))
 
     async def _request(self, request: Request) -> Response:
         found = await self.books.task(request.path_params["id"])
         if found is None or found[0]["key_id"] != key_id_of(request):
-            return refuse(_not_found("there is no request of yours with this id"))
+            return _refused(request, _not_found("there is no request of yours with this id"))
         return _json(receipt(*found))
 
     async def _budget(self, request: Request) -> Response:
         seen = self.watch.seen
         if seen is None:
-            return refuse(LEDGER_UNAVAILABLE)
-        caps = self.config.budget.caps
+            return _refused(request, LEDGER_UNAVAILABLE)
+        caps = capped(self.config.budget.caps, key_of(request))
         return _json(budget_document(seen.outlook, seen.spending, caps, key_id_of(request)))
 
     def _stamp(self) -> Mapping[str, str]:
@@ -130,6 +175,28 @@ def _bytes(body: bytes) -> Response:
     return Response(body, media_type="application/json")
 
 
+def _is_anthropics(request: Request) -> bool:
+    """Say whether the caller speaks Anthropic's dialect; every one of their clients says so."""
+    return "anthropic-version" in request.headers
+
+
+def envelope(path: str, refusal: Refusal) -> bytes:
+    """Return a refusal as clients of `path` expect it."""
+    is_anthropics = path.startswith("/v1/messages")
+    surface = anthropic_messages.SURFACE if is_anthropics else openai_chat.SURFACE
+    return surface.error_body(refusal)
+
+
+def _refused(
+    request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None
+) -> Response:
+    is_anthropics = request.url.path.startswith("/v1/models") and _is_anthropics(request)
+    path = "/v1/messages" if is_anthropics else request.url.path
+    extra = {**(headers or {}), **refusal_headers(refusal)}
+    body = envelope(path, refusal)
+    return Response(body, refusal.status, headers=extra, media_type="application/json")
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
     """Spell the framework's own refusals (no such path, no such method) in the envelope."""
     status = error.status_code if isinstance(error, HTTPException) else 500
@@ -140,13 +207,15 @@ async def _http_error(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     kind = "not_found_error" if status == 404 else "invalid_request_error"
     code = "not_found" if status == 404 else "method_not_allowed"
-    return refuse(Refusal(status=status, type=kind, code=code, message=message), headers)
+    refusal = Refusal(status=status, type=kind, code=code, message=message)
+    return _refused(request, refusal, headers)
 
 
-async def _ledger_error(_: Request, __: Exception) -> Response:
-    return refuse(LEDGER_UNAVAILABLE)
+async def _ledger_error(request: Request, _: Exception) -> Response:
+    return _refused(request, LEDGER_UNAVAILABLE)
 
 
-async def _bug(_: Request, __: Exception) -> Response:
+async def _bug(request: Request, _: Exception) -> Response:
     message = "internal error; the gateway's log has the trace"
-    return refuse(Refusal(status=500, type="server_error", code="internal", message=message))
+    refusal = Refusal(status=500, type="server_error", code="internal", message=message)
+    return _refused(request, refusal)

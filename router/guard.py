@@ -1,67 +1,72 @@
-"""What stands before every route: the keys, the size of a body, and a header on every answer."""
+"""What stands before every route: the keys, the size of what comes, a header on every answer."""
 
-import hashlib
-import hmac
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from router.surfaces.openai_chat_reply import error_body
-from router.surfaces.refusal import Refusal, refusal_headers
+from deployments.ledger import LedgerError
+from router.keyring import Keyring
+from router.surfaces.refusal import LEDGER_UNAVAILABLE, Refusal, refusal_headers
+from tercet.keys import Key
 
 OPEN_PATHS = frozenset({"/healthz"})
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 32_768
+"""Of all names and values together."""
 MAX_BODY_BYTES = 8_000_000
 DISCARDED_BYTES = 64_000_000
 """How much of a body over the limit is read and dropped, so that its sender reads the refusal."""
-_KEY_ID = "tercet.key_id"
+_KEY = "tercet.key"
 
-
-class Keyring:
-    """The keys callers may present, known by their hashes alone."""
-
-    def __init__(self, hashes: Iterable[tuple[str, str]]) -> None:
-        """Take the public id of each key and its SHA-256 in hex."""
-        self._hashes = tuple((key_id, sha256.lower()) for key_id, sha256 in hashes)
-
-    def owner(self, presented: bytes) -> str | None:
-        """Return the public id of the key, or `None`; it takes as long whichever it is."""
-        given = sha256(presented)
-        found: str | None = None
-        for key_id, expected in self._hashes:
-            if hmac.compare_digest(given, expected):
-                found = key_id
-        return found
-
-
-def sha256(key: bytes) -> str:
-    """Return the hash a key is known by. Keys are random, so it needs no salt and no stretching."""
-    return hashlib.sha256(key).hexdigest()
+ErrorBody = Callable[[str, Refusal], bytes]
+"""Spells a refusal as the clients of a path expect it."""
 
 
 class KeyGuard:
     """ASGI middleware that refuses every request without a key, before its body is read."""
 
-    def __init__(self, app: ASGIApp, keyring: Keyring) -> None:
+    def __init__(self, app: ASGIApp, keyring: Keyring, error_body: ErrorBody) -> None:
         self._app = app
         self._keyring = keyring
+        self._error_body = error_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on if it may pass, with the id of its key."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+        """Pass the request on if it may pass, with its key; count it until its answer has ended."""
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        key_id = self._keyring.owner(_presented(scope))
-        if key_id is not None:
-            await self._app({**scope, _KEY_ID: key_id}, receive, send)
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})  # policy violation
             return
-        message = "missing or wrong API key; send it as `Authorization: Bearer KEY` or `x-api-key`"
-        refusal = Refusal(
-            status=401, type="authentication_error", code="invalid_api_key", message=message
-        )
-        await refuse(refusal, {"www-authenticate": "Bearer"})(scope, receive, send)
+        refusal = _too_long(scope)
+        if refusal is None and scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        key = refusal or await self._admitted(scope)
+        if isinstance(key, Refusal):
+            await self._refuse(key, scope, receive, send)
+            return
+        try:
+            await self._app({**scope, _KEY: key}, receive, send)
+        finally:
+            self._keyring.turnstile.leave(key)
+
+    async def _admitted(self, scope: Scope) -> Key | Refusal:
+        try:
+            key = await self._keyring.find(_presented(scope))
+        except LedgerError:
+            return LEDGER_UNAVAILABLE
+        if isinstance(key, Refusal):
+            return key
+        return self._keyring.turnstile.enter(key) or key
+
+    async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+        extra = {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
+        body = self._error_body(scope["path"], refusal)
+        await _response(body, refusal, extra)(scope, receive, send)
 
 
 class Stamp:
@@ -73,7 +78,7 @@ class Stamp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and its answer back with the headers of that moment."""
-        if _KEY_ID not in scope:
+        if _KEY not in scope:
             await self._app(scope, receive, send)
             return
 
@@ -85,17 +90,36 @@ class Stamp:
         await self._app(scope, receive, stamped)
 
 
+def key_of(request: Request) -> Key:
+    """Return the key that the request came with."""
+    key: Key = request.scope[_KEY]
+    return key
+
+
 def key_id_of(request: Request) -> str:
-    """Return the public id of the key that the request came with."""
-    key_id: str = request.scope[_KEY_ID]
-    return key_id
+    """Return the id of the key that the request came with."""
+    return key_of(request).id
 
 
 def _presented(scope: Scope) -> bytes:
+    """Return the key as it was sent; where both headers hold one, `Authorization` counts."""
     headers = Headers(scope=scope)
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    given = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-    return given.encode("latin-1")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    return (bearer or headers.get("x-api-key", "")).encode("latin-1")
+
+
+def _too_long(scope: Scope) -> Refusal | None:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in headers)
+    if len(headers) <= MAX_HEADERS and size <= MAX_HEADER_BYTES:
+        return None
+    return Refusal(
+        status=431,
+        type="invalid_request_error",
+        code="headers_too_large",
+        message=f"send at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes together",
+    )
 
 
 async def read_body(request: Request) -> bytes | Refusal:
@@ -118,9 +142,6 @@ async def read_body(request: Request) -> bytes | Refusal:
     )
 
 
-def refuse(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
-    """Spell a refusal as an HTTP response."""
-    extra = {**(headers or {}), **refusal_headers(refusal)}
-    return Response(
-        error_body(refusal), refusal.status, headers=extra, media_type="application/json"
-    )
+def _response(body: bytes, refusal: Refusal, headers: Mapping[str, str]) -> Response:
+    extra = {**headers, **refusal_headers(refusal)}
+    return Response(body, refusal.status, headers=extra, media_type="application/json")

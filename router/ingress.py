@@ -9,18 +9,18 @@ from ray.serve.handle import DeploymentHandle
 from starlette.applications import Starlette
 
 from deployments.ledger import Ledger
-from deployments.serve import all_ready, call_through
+from deployments.serve import all_ready, call_through, count_through, replicas
 from router import prompts
 from router.answering import Answering
 from router.compositions.stage import Stage
 from router.exchange import Office
 from router.gateway import Gateway
-from router.guard import Keyring, sha256
+from router.keyring import Keyring
 from router.policies import POLICIES, Choices
+from router.turnstile import Turnstile
 from router.watch import Watch
 from tercet.config import Config, Settings, fleet, settings
-from tercet.errors import ConfigError
-from tercet.keys import DEFAULT_KEY
+from tercet.keys import sha256
 
 READY_WITHIN_S = 5.0
 POLICY = "route_by_complexity"
@@ -35,21 +35,22 @@ class Ingress:
         """Take the handles of the tiers' proxies, in the catalog's order; needs an event loop.
 
         Raises:
-            ConfigError: no key for callers, or no provider's key, is set.
+            ConfigError: no provider's key is set.
             LedgerError: the ledger cannot be opened.
         """
         chosen = settings()
-        keyring = _keyring(config, chosen)
+        reachable = fleet(config, chosen)
         self._proxies: Proxies = dict(zip(config.catalog.tiers, handles, strict=True))
+        self._ledger = Ledger(chosen.ledger, config.budget.caps)
+        keyring = _keyring(chosen, self._ledger)
         choices = Choices(
             catalog=config.catalog,
             rules=config.rules,
             budget=config.budget,
-            fleet=fleet(config, chosen),
-            keys={key.id: key for key in config.keys},
+            fleet=reachable,
+            keys=keyring.keys,
         )
-        self._ledger = Ledger(chosen.ledger, config.budget.caps)
-        watch = Watch(self._ledger, config.budget, time.time)
+        watch = Watch(self._ledger, config.budget, time.time, keyring.replace)
         self._office = Office(
             answering=Answering(
                 policy=POLICIES[POLICY],
@@ -69,6 +70,7 @@ class Ingress:
             watch=watch,
             keyring=keyring,
             is_ready=self._is_ready,
+            count=count_through(self._proxies),
             started_at=int(time.time()),
         )
 
@@ -89,13 +91,9 @@ class Ingress:
         return await all_ready(self._proxies, READY_WITHIN_S)
 
 
-def _keyring(config: Config, chosen: Settings) -> Keyring:
-    hashes = [(key.id, key.sha256) for key in config.keys]
-    if chosen.api_key is not None:
-        hashes.append((DEFAULT_KEY, sha256(chosen.api_key.encode())))
-    if not hashes:
-        raise ConfigError("TERCET_API_KEY is not set; set it to the key callers will present")
-    return Keyring(hashes)
+def _keyring(chosen: Settings, ledger: Ledger) -> Keyring:
+    default = None if chosen.api_key is None else sha256(chosen.api_key.encode())
+    return Keyring(default, ledger, Turnstile(replicas))
 
 
 def _stage(config: Config, proxies: Proxies) -> Stage:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from tercet.catalog import Catalog, Role, Tier, TierSeat
+from tercet.catalog import Catalog, ProviderName, Role, Tier, TierSeat
 from tercet.keys import Key
 from tercet.outlook import CHEAPEST, CLOSED, LOCAL_ONLY, NO_PREMIUM, Outlook
 from tercet.route import Refused, Route, Seat
@@ -28,6 +28,8 @@ class Choices:
     keys: Mapping[str, Key] = field(default_factory=dict[str, Key])
     """By id; a key that is not among them may use every tier."""
     outlook: Outlook = field(default_factory=Outlook.normal)
+    models: frozenset[str] | None = None
+    """Those the caller's key may ask; `None`: every one."""
 
 
 Policy = Callable[[Task, Profile, Choices], Route | Refused]
@@ -40,6 +42,10 @@ def route_by_complexity(task: Task, profile: Profile, choices: Choices) -> Route
     model if it is available, and everything else to tier 3. The month's budget and the caller's key
     may take choices away.
     """
+    key = choices.keys.get(task.key_id)
+    choices = replace(choices, models=None if key is None else key.models)
+    if not _permitted(task, choices):
+        return Refused(reason=f"the key {task.key_id} may use no tier and model that is there")
     if choices.outlook.step >= CHEAPEST:
         return _spare(task, choices)
     named = task.hints.tier or task.model
@@ -101,8 +107,16 @@ def _allowed(
 def _permitted(task: Task, choices: Choices) -> list[str]:
     """Return the tiers, `local` among them, that the caller's key may use."""
     key = choices.keys.get(task.key_id)
-    every = [*choices.catalog.tiers, LOCAL]
-    return [name for name in every if key is None or key.tiers is None or name in key.tiers]
+    seated = {
+        tier.name: [seat.model for seat in tier.seats] for tier in choices.catalog.tiers.values()
+    }
+    seated[LOCAL] = seated[choices.catalog.hosts_of(choices.rules.local_stand_in)[0]]
+    return [
+        name
+        for name in (*choices.catalog.tiers, LOCAL)
+        if (key is None or key.tiers is None or name in key.tiers)
+        and any(_is_reachable(model, choices) for model in seated[name])
+    ]
 
 
 def _key_limit(task: Task, choices: Choices) -> str:
@@ -118,8 +132,10 @@ def _as_named(task: Task, named: str, choices: Choices) -> Route | Refused:
             return _tier_route(task, named, why, choices)
         return Refused(reason=f"{_key_limit(task, choices)}, not {named}")
     hosts = [name for name in choices.catalog.hosts_of(named) if name in permitted]
-    if hosts:
+    if hosts and (choices.models is None or named in choices.models):
         return _one_model(task, named, hosts[0], "the caller asked for it", choices)
+    if hosts:
+        return Refused(reason=f"the key {task.key_id} may not ask {named}")
     return Refused(
         reason=f"{_key_limit(task, choices)}; "
         f"{named} is of {', '.join(choices.catalog.hosts_of(named))}"
@@ -150,6 +166,8 @@ def _tier_route(
     if name == LOCAL:
         return _local(task, why, choices)
     tier = choices.catalog.tiers[name]
+    if task.is_agentic:
+        return _agents(task, tier, why, choices)
     wanted, savings = _wanted(tier, task, profile, choices)
     seats, degraded = _seated(tier, wanted, choices)
     composition = tier.composition if len(seats) > 1 else "single"
@@ -163,6 +181,27 @@ def _tier_route(
         stops_on_agreement=not task.hints.strict,
         degraded=degraded,
         reason="; ".join([f"{name} because {why}", *savings]),
+        deadline_at=task.deadline_at,
+    )
+
+
+def _agents(task: Task, tier: Tier, why: str, choices: Choices) -> Route:
+    """Give a loop of tools to one seat, always the same: its prompt is cached there alone.
+
+    What the loop is about is read from its first turn, so every later turn comes here too.
+    """
+    first = tier.seats[0].model
+    candidates = _candidates(tier, first, choices)
+    if task.verbatim is not None and task.verbatim.is_needed:
+        own = [n for n in candidates if _provider(n, choices) == task.verbatim.provider]
+        candidates = own or candidates
+    seat = _seat("single", tier, candidates)
+    return Route(
+        name=tier.name,
+        composition="single",
+        seats=(seat,),
+        degraded=() if seat.model == first else ("single:no_key",),
+        reason=f"{tier.name} because {why}; one seat, because tools are in use",
         deadline_at=task.deadline_at,
     )
 
@@ -246,5 +285,11 @@ def _local(task: Task, why: str, choices: Choices) -> Route:
     )
 
 
+def _provider(model: str, choices: Choices) -> ProviderName:
+    return choices.catalog.models[model].provider
+
+
 def _is_reachable(model: str, choices: Choices) -> bool:
-    return choices.catalog.models[model].provider in choices.fleet.providers
+    if choices.models is not None and model not in choices.models:
+        return False
+    return _provider(model, choices) in choices.fleet.providers

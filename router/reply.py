@@ -1,11 +1,11 @@
-"""A whole reply to one chat request: as it is sent, and as it is kept to be sent again."""
+"""A whole reply to one request: as it is sent, and as it is kept to be sent again."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
-from router.surfaces.openai_chat_reply import ReplyFrame, completion_body, error_body
-from router.surfaces.refusal import failure_refusal, refusal_headers
+from router.surfaces.refusal import Refusal, failure_refusal, refusal_headers
+from router.surfaces.surface import Frame, Writer
 from tercet.answer import Answer, NoAnswer, completions
 from tercet.usage import usd
 
@@ -28,7 +28,9 @@ class Reply:
 class Letterhead:
     """What is known of a reply before its end."""
 
-    frame: ReplyFrame
+    frame: Frame
+    writer: Writer
+    error_body: Callable[[Refusal], bytes]
     headers: Mapping[str, str]
 
     def reply(self, ending: Answer | NoAnswer, at: float) -> Reply:
@@ -36,14 +38,15 @@ class Letterhead:
         if isinstance(ending, NoAnswer):
             refusal = failure_refusal(ending.failures, at)
             headers = {**self.headers, **refusal_headers(refusal)}
-            return Reply(status=refusal.status, headers=headers, body=error_body(refusal).decode())
+            body = self.error_body(refusal).decode()
+            return Reply(status=refusal.status, headers=headers, body=body)
         models = tuple(said.model for said in completions(ending.steps))
         headers = {
             **self.headers,
             **spoken(models, ending.degraded),
             "x-tercet-cost-usd": usd(ending.cost_nano_usd),
         }
-        body = completion_body(self.frame, ending).decode()
+        body = self.writer.body(self.frame, ending).decode()
         return Reply(status=200, headers=headers, body=body)
 
 

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from router.compositions.stage import Event
 from router.reply import Letterhead, spoken
-from router.surfaces.openai_chat_reply import ChatStream, ReplyFrame, comment, error_event
 from router.surfaces.refusal import failure_refusal
+from router.surfaces.surface import Frame, Stream, Writer
 from tercet.answer import Answer, NoAnswer, Progress, Speaking
-from tercet.call import Delta
+from tercet.call import Delta, Piece, Raw, ThoughtDelta, ToolDelta
 from tercet.route import Route
 
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -80,32 +80,70 @@ def stream_headers(letterhead: Letterhead, route: Route, last: Event | None) -> 
 
 
 async def rendered(
-    exchange: Events, frame: ReplyFrame, before: list[Event], pace: Pace
+    exchange: Events, letterhead: Letterhead, before: list[Event], pace: Pace
 ) -> AsyncGenerator[bytes, None]:
     """Render the events, with a comment whenever nothing else was said for a while."""
-    stream: ChatStream | None = None
+    rendering = _Rendering(letterhead.frame, letterhead.writer, pace)
     try:
         async with aclosing(_following(exchange, before, pace.patience)) as events:
             async for event in events:
-                # An answer without a word has no `Speaking` before it.
-                if stream is None and isinstance(event, Speaking | Answer):
-                    stream = ChatStream(frame, event.model)
-                    yield stream.opening()
-                match event:
-                    case None:
-                        yield comment("working")
-                    case Progress():
-                        yield comment(event.note)
-                    case Delta() if stream is not None:
-                        yield stream.text_chunk(event.text)
-                    case Answer() if stream is not None:
-                        yield stream.closing(event)
-                    case NoAnswer():
-                        yield error_event(failure_refusal(event.failures, pace.clock()))
-                    case _:
-                        pass
+                if told := rendering.told(event):
+                    yield told
     finally:
         exchange.abandon()
+
+
+class _Rendering:
+    """One stream as far as it was told."""
+
+    def __init__(self, frame: Frame, writer: Writer, pace: Pace) -> None:
+        self._frame, self._writer, self._pace = frame, writer, pace
+        self._model = ""
+        self._stream: Stream | None = None
+        self._is_raw = False
+
+    def told(self, event: Event | None) -> bytes:
+        """Return what a client is sent for an event; `None` is a while without one."""
+        match event:
+            case None:
+                return self._writer.comment("working")
+            case Progress():
+                return self._writer.comment(event.note)
+            case Speaking():
+                self._model = event.model
+                return b""
+            case Raw():
+                self._is_raw = True
+                return event.data
+            case Delta() | ThoughtDelta() | ToolDelta():
+                return self._said(event)
+            case Answer():
+                return self._closing(event)
+            case NoAnswer():
+                return self._failing(event)
+
+    def _said(self, piece: Piece) -> bytes:
+        """Return a piece; the events before it are due only now, when it is known not to be raw."""
+        opened = b"" if self._stream is not None else self._open(self._model)
+        assert self._stream is not None  # noqa: S101  opened above
+        return opened + self._stream.piece(piece)
+
+    def _open(self, model: str) -> bytes:
+        self._stream = self._writer.stream(self._frame, model)
+        return self._stream.opening()
+
+    def _closing(self, answer: Answer) -> bytes:
+        if self._is_raw:
+            return b""  # the provider's own terminal marker was the last of its bytes
+        opened = b"" if self._stream is not None else self._open(answer.model)
+        assert self._stream is not None  # noqa: S101  opened above
+        return opened + self._stream.closing(answer)
+
+    def _failing(self, ending: NoAnswer) -> bytes:
+        refusal = failure_refusal(ending.failures, self._pace.clock())
+        if self._stream is None:
+            return self._writer.failed(self._frame, refusal)
+        return self._stream.failing(refusal)
 
 
 async def _following(

@@ -1,11 +1,12 @@
-"""The month's money, read again and again in the background, so that no request waits for it."""
+"""The month's money and the keys, read again and again, so that no request waits for them."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tercet.keys import Key
 from tercet.ledger import Spending
 from tercet.outlook import Outlook, outlook
 from tercet.rules import BudgetRules
@@ -16,10 +17,14 @@ logger = logging.getLogger(__name__)
 
 
 class Accounts(Protocol):
-    """The part of the ledger that says what is spent."""
+    """The part of the ledger that says what is spent, and who may spend."""
 
     async def spending(self, at: float, /) -> Spending:
         """Return the month of `at` (Unix seconds)."""
+        ...
+
+    async def keys(self) -> Sequence[Key]:
+        """Return the keys that are not revoked."""
         ...
 
 
@@ -34,8 +39,16 @@ class Seen:
 class Watch:
     """Keeps what was last seen of the month; nothing, until the ledger was read once."""
 
-    def __init__(self, accounts: Accounts, rules: BudgetRules, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        rules: BudgetRules,
+        clock: Callable[[], float],
+        take_keys: Callable[[Iterable[Key]], None],
+    ) -> None:
+        """Begin with nothing; `take_keys` is told of the keys each time they are read."""
         self.seen: Seen | None = None
+        self._take_keys = take_keys
         self._accounts = accounts
         self._rules = rules
         self._clock = clock
@@ -56,11 +69,12 @@ class Watch:
         at = self._clock()
         before = None if self.seen is None else self.seen.outlook
         try:
+            self._take_keys(await self._accounts.keys())
             spending = await self._accounts.spending(at)
             self.seen = Seen(spending=spending, outlook=outlook(spending, self._rules, at, before))
             self._is_blind = False
         except Exception:
             # Told once: the ledger may be away for hours.
             if not self._is_blind:
-                logger.exception("the ledger could not be read; the budget's outlook stands still")
+                logger.exception("the ledger could not be read; outlook and keys stand still")
             self._is_blind = True

@@ -5,6 +5,7 @@ from typing import Literal
 
 from tercet.call import Completion, Failure, FinishReason, Outcome
 from tercet.catalog import Role
+from tercet.content import Said, text_of
 
 AgreementKind = Literal["exact", "number", "choice", "json", "code", "meaning"]
 """The rung of the ladder on which two answers were found to be the same."""
@@ -28,7 +29,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speaking:
-    """The answering seat begins: only its text follows, then the answer."""
+    """The answering seat begins: only what it says follows, then the answer."""
 
     model: str
     degraded: tuple[str, ...] = ()
@@ -39,10 +40,12 @@ class Speaking:
 class Answer:
     """The last event of a composition that found an answer."""
 
-    text: str
+    parts: tuple[Said, ...]
     model: str
     """Who said it."""
     finish: FinishReason
+    stop_sequence: str | None = None
+    """The caller's stop sequence that ended it, where the provider says so."""
     steps: tuple[Step, ...]
     degraded: tuple[str, ...] = ()
     """Voices that were missing or failed, as `role:reason`."""
@@ -50,6 +53,11 @@ class Answer:
     """How the answer was settled, in words: agreement, vote, one seat."""
     changed_outcome: bool | None = None
     """Whether the extra voices changed the text that answered; `None` when it cannot be told."""
+
+    @property
+    def text(self) -> str:
+        """What is said in text, joined."""
+        return text_of(self.parts)
 
     @property
     def cost_nano_usd(self) -> int:

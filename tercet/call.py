@@ -1,14 +1,17 @@
 """One call to one seat: what is asked, and the two things that can come back."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from tercet.catalog import ProviderName
+from tercet.content import CacheFor, Controls, Said, Text, Thought, ToolUse, Verbatim, text_of
 from tercet.task import Message
 from tercet.usage import Usage
 
-FinishReason = Literal["stop", "length", "content_filter"]
-"""How a completion ended: by itself, at its token limit, or withheld by the provider's policy."""
+FinishReason = Literal["stop", "length", "content_filter", "tool_use", "pause"]
+"""How a completion ended: by itself, at its token limit, withheld by the provider's policy, waiting
+for the results of tools, or paused by the provider to be sent back as it is (verbatim only)."""
 
 FailureKind = Literal[
     "overloaded",
@@ -40,10 +43,15 @@ class Prompt:
     """What one seat is sent."""
 
     system: str
+    system_cache: CacheFor | None = None
+    """A cache breakpoint at the end of `system`."""
     messages: tuple[Message, ...]
     """User and assistant turns only, beginning with a user turn."""
     max_output_tokens: int
     stop: tuple[str, ...] = ()
+    controls: Controls = field(default_factory=Controls)
+    verbatim: Verbatim | None = None
+    """The same in the words of one provider, which is sent these; another is sent the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +72,7 @@ class Call:
     deadline_at: float
     """Unix seconds."""
     wants_deltas: bool = False
-    """Send text as it comes, not only the completion."""
+    """Send what is said as it comes, not only the completion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +83,90 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThoughtDelta:
+    """A piece of a completion's thinking; its signature comes last, if at all, and ends it."""
+
+    text: str
+    signature: str | None = None
+    by: ProviderName | None = None
+    """Whose `signature` it is; set where an attempt passes it on."""
+    is_redacted: bool = False
+    """Of the piece with the signature: nothing else of the thought may be seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolDelta:
+    """A piece of one `ToolUse`; pieces of two are never mixed."""
+
+    index: int
+    """Of the tool uses of the completion, from 0."""
+    id: str
+    name: str
+    arguments: str
+    """More of the JSON text; empty in the first piece where a provider sends it so."""
+    signature: str | None = None
+    """In the first piece alone; see `ToolUse`."""
+    by: ProviderName | None = None
+    """Whose `signature` it is; set where an attempt passes it on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The next bytes of a response to a `Verbatim`: what its client is sent, and nothing else is.
+
+    A completion that came so has the same content as parts.
+    """
+
+    data: bytes
+
+
+Piece = Delta | ThoughtDelta | ToolDelta | Raw
+"""What a model says, as it says it."""
+
+
+def pieces_of(parts: tuple[Said, ...]) -> tuple[Piece, ...]:
+    """Return what is said whole, as pieces."""
+    pieces: list[Piece] = []
+    uses = 0
+    for part in parts:
+        match part:
+            case Text():
+                pieces.append(Delta(part.text))
+            case Thought():
+                by = None if part.signature is None else part.by
+                pieces.append(
+                    ThoughtDelta(
+                        text=part.text,
+                        signature=part.signature,
+                        by=by,
+                        is_redacted=part.is_redacted,
+                    )
+                )
+            case ToolUse():
+                pieces.append(
+                    ToolDelta(
+                        index=uses,
+                        id=part.id,
+                        name=part.name,
+                        arguments=part.arguments,
+                        signature=part.signature,
+                        by=part.by,
+                    )
+                )
+                uses += 1
+    return tuple(pieces)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """What one model said, whole: its provider's terminal marker was seen."""
 
     attempt_id: str
     model: str
-    text: str
+    parts: tuple[Said, ...]
     finish: FinishReason
+    stop_sequence: str | None = None
+    """The caller's stop sequence that ended it, where the provider says so."""
     usage: Usage
     cost_nano_usd: int
     first_token_s: float
@@ -90,6 +175,11 @@ class Completion:
     """Seconds from sending to the terminal marker."""
     simulated: bool = False
     """The text came from the project's own simulated upstreams."""
+
+    @property
+    def text(self) -> str:
+        """What was said in text, joined."""
+        return text_of(self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,15 +208,15 @@ class Retry:
     model: str
 
 
-Item = Delta | Retry | Completion | Failure
+Item = Piece | Retry | Completion | Failure
 
 
 class CallModel(Protocol):
     """The one effect of a composition: ask a seat.
 
-    Yields a `Retry` for each attempt that another follows, then any number of `Delta` (none unless
-    `call.wants_deltas`), then exactly one `Completion` or `Failure`. The deltas of a completion
-    concatenate to its text.
+    Yields a `Retry` for each attempt that another follows, then any number of `Piece` (none unless
+    `call.wants_deltas`), then exactly one `Completion` or `Failure`. The pieces of a completion
+    concatenate to its parts.
     """
 
     def __call__(self, call: Call, /) -> AsyncGenerator[Item, None]:

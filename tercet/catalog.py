@@ -2,11 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 ProviderName = Literal["anthropic", "google", "local"]
 CompositionName = Literal["memory_brain", "lead_junior", "consensus", "single"]
 Role = Literal["brain", "memory", "lead", "junior", "member", "single"]
+Skill = Literal[
+    "images",
+    "documents",
+    "tools",
+    "forced_tools",
+    "serial_tools",
+    "schemas",
+    "effort",
+    "temperature",
+    "top_p",
+    "top_k",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+]
+"""What a model takes beside text. `forced_tools`: a call can be demanded. `serial_tools`: it can be
+held to one call a turn. `schemas`: its output can be held to a JSON schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +37,17 @@ class Model:
     window_tokens: int
     """Most input and output tokens together."""
     max_output_tokens: int
+    takes: frozenset[Skill] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A name that clients use and no provider has."""
+
+    pattern: str
+    """A shell pattern, matched without regard to case."""
+    model: str
+    """What it stands for: `auto`, a tier, or a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +75,13 @@ class Catalog:
     models: Mapping[str, Model]
     tiers: Mapping[str, Tier]
     """Most capable first."""
+    aliases: tuple[Alias, ...] = ()
+    """The first that matches a name counts."""
+
+    def alias_of(self, name: str) -> str | None:
+        """Return what a name that is no model's stands for."""
+        matching = (a.model for a in self.aliases if fnmatchcase(name.lower(), a.pattern.lower()))
+        return next(matching, None)
 
     def hosts_of(self, model: str) -> tuple[str, ...]:
         """Return the names of the tiers that seat `model`: any of their proxies can call it."""

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tercet.budget import GPU, MONTH, Caps
-from tercet.catalog import Catalog, CompositionName, Model, Role, Tier, TierSeat
+from tercet.catalog import Alias, Catalog, CompositionName, Model, Role, Tier, TierSeat
 from tercet.config_files import (
     BudgetFile,
-    KeysFile,
     ModelsFile,
     PriceRow,
     PricesFile,
@@ -22,7 +21,7 @@ from tercet.config_files import (
 )
 from tercet.environment import PROJECT, Settings, environment, export, settings
 from tercet.errors import ConfigError
-from tercet.keys import DEFAULT_KEY, Key
+from tercet.keys import DEFAULT_KEY
 from tercet.rules import BudgetRules, Fleet, Limits, OutputLimits, Rules, UpstreamRules
 from tercet.usage import NANO_USD_PER_USD
 
@@ -55,8 +54,6 @@ class Config:
     rules: Rules
     prices: tuple[PriceRow, ...]
     budget: BudgetRules
-    keys: tuple[Key, ...]
-    """Beside the key of the environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +63,6 @@ class _Files:
     prices: PricesFile
     upstreams: UpstreamsFile
     budget: BudgetFile
-    keys: KeysFile
 
 
 def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
@@ -83,7 +79,6 @@ def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
     files = _files(folder or PROJECT / "config")
     problems = _cross_check(files.models, files.routes)
     problems += _cross_check_budget(files.budget, files.models)
-    problems += _cross_check_keys(files.keys, files.models)
     if problems:
         raise ConfigError("\n".join(problems))
     return Config(
@@ -91,14 +86,6 @@ def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
         rules=_rules(files.routes, files.upstreams),
         prices=tuple(sorted(files.prices.rows, key=lambda row: row.valid_from)),
         budget=_budget_rules(files.budget, _caps(files, chosen)),
-        keys=tuple(
-            Key(
-                id=row.id,
-                sha256=row.sha256,
-                tiers=None if row.tiers is None else frozenset(row.tiers),
-            )
-            for row in files.keys.rows
-        ),
     )
 
 
@@ -131,12 +118,9 @@ def _files(folder: Path) -> _Files:
     prices = read(folder / "prices.yaml", PricesFile, problems, wrap="rows")
     upstreams = read(folder / "upstreams.yaml", UpstreamsFile, problems)
     budget = read(folder / "budget.yaml", BudgetFile, problems)
-    keys = read(folder / "keys.yaml", KeysFile, problems, wrap="rows")
-    if not (models and routes and prices and upstreams and budget and keys):
+    if not (models and routes and prices and upstreams and budget):
         raise ConfigError("\n".join(problems))
-    return _Files(
-        models=models, routes=routes, prices=prices, upstreams=upstreams, budget=budget, keys=keys
-    )
+    return _Files(models=models, routes=routes, prices=prices, upstreams=upstreams, budget=budget)
 
 
 def _cross_check(models: ModelsFile, routes: RoutesFile) -> list[str]:
@@ -157,6 +141,13 @@ def _cross_check(models: ModelsFile, routes: RoutesFile) -> list[str]:
         f"models.yaml: tiers: {name} is missing; the plan's routes need tier1, tier2 and tier3"
         for name in ("tier1", "tier2", "tier3")
         if name not in models.tiers
+    ]
+    names = {*models.models, *models.tiers, "auto", "local"}
+    problems += [
+        f"models.yaml: aliases.{alias.match}: there is no {alias.model!r}; "
+        "name a model, a tier, auto or local"
+        for alias in models.aliases
+        if alias.model not in names
     ]
     seated = {seat.model for tier in models.tiers.values() for seat in tier.seats}
     problems += [
@@ -193,28 +184,6 @@ def _cross_check_budget(budget: BudgetFile, models: ModelsFile) -> list[str]:
     return problems
 
 
-def _cross_check_keys(keys: KeysFile, models: ModelsFile) -> list[str]:
-    tiers = [*models.tiers, "local"]
-    problems = [
-        f"keys.yaml: {row.id}: there is no tier {name!r}; tiers are {tiers}"
-        for row in keys.rows
-        for name in row.tiers or ()
-        if name not in tiers
-    ]
-    ids, hashes = [row.id for row in keys.rows], [row.sha256 for row in keys.rows]
-    problems += [
-        f"keys.yaml: the id {name!r} is taken; {DEFAULT_KEY!r} is the environment's own"
-        for name in sorted(set(ids))
-        if ids.count(name) > 1 or name == DEFAULT_KEY
-    ]
-    problems += [
-        f"keys.yaml: two keys have the sha256 {digest}"
-        for digest in sorted(set(hashes))
-        if hashes.count(digest) > 1
-    ]
-    return problems
-
-
 def _catalog(file: ModelsFile) -> Catalog:
     return Catalog(
         models={
@@ -223,6 +192,7 @@ def _catalog(file: ModelsFile) -> Catalog:
                 provider=row.provider,
                 window_tokens=row.window_tokens,
                 max_output_tokens=row.max_output_tokens,
+                takes=frozenset(row.takes),
             )
             for name, row in file.models.items()
         },
@@ -234,6 +204,7 @@ def _catalog(file: ModelsFile) -> Catalog:
             )
             for name, row in file.tiers.items()
         },
+        aliases=tuple(Alias(pattern=row.match, model=row.model) for row in file.aliases),
     )
 
 
@@ -283,7 +254,6 @@ def _caps(files: _Files, chosen: Settings) -> Caps:
     """Return the caps in nano-USD, by the scopes' names of `tercet.budget`."""
     stated = files.budget.caps
     dollars = {MONTH: stated.month, f"key:{DEFAULT_KEY}": stated.default_key, GPU: stated.gpu}
-    dollars |= {f"key:{row.id}": row.month_usd for row in files.keys.rows}
     dollars |= {f"tier:{name}": cap for name, cap in stated.tiers.items()}
     dollars |= {f"provider:{name}": cap for name, cap in stated.providers.items()}
     caps = {scope: int(cap * NANO_USD_PER_USD) for scope, cap in dollars.items() if cap is not None}

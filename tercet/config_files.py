@@ -15,7 +15,7 @@ from pydantic import (
     ValidationError,
 )
 
-from tercet.catalog import CompositionName, ProviderName, Role
+from tercet.catalog import CompositionName, ProviderName, Role, Skill
 from tercet.task import TaskKind
 
 _File = TypeVar("_File", bound=BaseModel)
@@ -31,6 +31,12 @@ class _ModelRow(Strict):
     provider: ProviderName
     window_tokens: int = Field(gt=0)
     max_output_tokens: int = Field(gt=0)
+    takes: list[Skill]
+
+
+class _AliasRow(Strict):
+    match: str = Field(min_length=1)
+    model: str
 
 
 class _SeatRow(Strict):
@@ -48,6 +54,7 @@ class ModelsFile(Strict):
 
     models: dict[str, _ModelRow]
     tiers: dict[str, _TierRow]
+    aliases: list[_AliasRow] = []
 
 
 class PriceRow(Strict):
@@ -199,19 +206,6 @@ class BudgetFile(Strict):
     pacing: _Pacing
     premium_kinds: list[TaskKind]
     cheapest: str
-
-
-class _KeyRow(Strict):
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    month_usd: Usd | None = None
-    tiers: list[str] | None = Field(default=None, min_length=1)
-
-
-class KeysFile(Strict):
-    """`keys.yaml`."""
-
-    rows: list[_KeyRow]
 
 
 def read(

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tercet.content import Controls, Part, Text, ToolUse, Verbatim, text_of
+
 Speaker = Literal["system", "user", "assistant"]
 
 TaskKind = Literal[
@@ -22,10 +24,20 @@ TaskKind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation; the results of tools are the user's."""
 
     speaker: Speaker
-    text: str
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """What is said in text, joined."""
+        return text_of(self.parts)
+
+
+def turn(speaker: Speaker, text: str) -> Message:
+    """Return a turn of nothing but text."""
+    return Message(speaker=speaker, parts=(Text(text),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +57,7 @@ class Hints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What a caller asks. It always has at least one message, and the last is not empty."""
+    """What a caller asks. It always has at least one message, and the last says something."""
 
     id: str
     """Made by the gateway, never taken from the client; also the receipt's id."""
@@ -56,9 +68,19 @@ class Task:
     messages: tuple[Message, ...]
     max_output_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    controls: Controls = field(default_factory=Controls)
     hints: Hints = field(default_factory=Hints)
+    verbatim: Verbatim | None = None
+    """The request as it came, where a single model of its own provider could be sent that."""
     deadline_at: float
     """Unix seconds after which nobody waits for the answer."""
+
+    @property
+    def is_agentic(self) -> bool:
+        """Whether tools are offered or were used: one model has to see it through."""
+        if self.controls.tools or (self.verbatim is not None and self.verbatim.is_needed):
+            return True
+        return any(isinstance(p, ToolUse) for message in self.messages for p in message.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

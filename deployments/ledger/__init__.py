@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy import bindparam, insert, text, update
 
-from deployments.ledger import claiming, operations, sweeping
+from deployments.ledger import claiming, keys, operations, remembering, sweeping
 from deployments.ledger.database import Database, LedgerError, url_of
 from deployments.ledger.keeping import FileKeeper, Keeper, PlainKeeper
 from deployments.ledger.operations import execute, ns
@@ -28,6 +28,7 @@ from deployments.ledger.reading import (
 from deployments.ledger.schema import tasks
 from deployments.ledger.writer import Terms, Writer
 from tercet.budget import Caps, Denied, Granted
+from tercet.keys import Key
 from tercet.ledger import (
     Claim,
     Claimed,
@@ -148,6 +149,18 @@ class Ledger:
         """Give up a claim whose request was not done; what is kept stays kept."""
         await self._writer.write(claiming.release(row))
 
+    async def remember(self, answer_id: str, key_id: str, document: str, at: float) -> None:
+        """Keep what a later request may continue; see `remembering.KEPT_S`."""
+        await self._writer.write(remembering.remember(answer_id, key_id, document, at))
+
+    async def recall(self, answer_id: str, key_id: str) -> str | None:
+        """Return what was remembered for this key, or `None`."""
+        return await self._read(remembering.recall, (answer_id, key_id))
+
+    async def forget(self, answer_id: str, key_id: str) -> bool:
+        """Delete what was remembered for this key; say whether there was anything."""
+        return await self._writer.write(remembering.forget(answer_id, key_id))
+
     async def spending(self, at: float) -> Spending:
         """Return what the ledger says of money now."""
         return await self._read(partial(read_spending, hours=self._hours), at)
@@ -160,6 +173,26 @@ class Ledger:
     async def exhausted(self, at: float) -> Mapping[str, float]:
         """Return until when (Unix seconds) which providers are not to be asked."""
         return await self._read(read_exhausted, at)
+
+    async def keys(self) -> Sequence[Key]:
+        """Return the keys that are not revoked."""
+        return await self._read(keys.read_keys, None)
+
+    async def key(self, handle: str) -> Key | None:
+        """Return the key with this public part, unless it is revoked."""
+        return await self._read(keys.read_key, handle)
+
+    async def create_key(self, key: Key) -> bool:
+        """Add a key; return whether its name was free."""
+        return await self._writer.write(keys.create(key))
+
+    async def rotate_key(self, name: str, sha256: str, until: float) -> bool:
+        """Give a key a new secret; the last one holds until then. Return whether there is one."""
+        return await self._writer.write(keys.rotate(name, sha256, until))
+
+    async def revoke_key(self, name: str, at: float) -> bool:
+        """End a key for good; return whether there was one."""
+        return await self._writer.write(keys.revoke(name, at))
 
     async def sweep(self, at: float) -> int:
         """Settle orphans and tidy up; return how many orphans there were."""

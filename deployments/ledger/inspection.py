@@ -1,7 +1,7 @@
 """The ledger read for an operator: one moment of it, from one transaction that cannot write."""
 
 import sqlite3
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -11,10 +11,12 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError
 
 from deployments.ledger import health
 from deployments.ledger.database import LedgerError, url_of
+from deployments.ledger.keys import all_keys
 from deployments.ledger.opening import HEAD
 from deployments.ledger.page import OPEN_STATES
 from deployments.ledger.schema import attempts, balances
 from tercet.budget import Balance
+from tercet.keys import Key
 
 PATIENCE_S = 3.0
 """How long a reader waits for a lock or for a server."""
@@ -110,6 +112,10 @@ class Inspection:
         return {
             (month, scope): Balance(spent=spent, held=held) for month, scope, spent, held in rows
         }
+
+    def every_key(self) -> Sequence[Key]:
+        """Return every key in the order they were made, those that are revoked too."""
+        return all_keys(self._connection)
 
     def latest_month(self) -> str | None:
         """Return the last month that something was charged to."""

@@ -7,6 +7,7 @@ from typing import cast
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from deployments.ledger.schema import attempts, balances
+from deployments.ledger.schema import keys as callers
 from tercet.budget import Balance, Caps, scopes
 from tercet.ledger import month_of
 
@@ -33,6 +34,11 @@ _BALANCES = (
     .with_for_update()
 )
 _LATEST = select(func.max(balances.c.month))
+_KEY_SCOPE = "key:"
+_KEY_CAPS = select(callers.c.name, callers.c.month_cap_nano_usd).where(
+    callers.c.name.in_(bindparam("names", expanding=True)),
+    callers.c.month_cap_nano_usd.is_not(None),
+)
 _INSERT = insert(attempts)
 _CHANGING = (
     "state", "flag", "reserved_nano_usd", "settled_nano_usd", "price_source", "usage_source",
@@ -94,8 +100,17 @@ class Page:
             for charge in charges:
                 month = max(month, month_of(charge.at))
                 keys.update((month, scope) for scope in charge.scopes)
+            self._load_key_caps(scope for charge in charges for scope in charge.scopes)
         if keys:
             self._load_balances(sorted(keys))
+
+    def _load_key_caps(self, charged: Iterable[str]) -> None:
+        """Read keys' caps here: one made a moment ago has its cap in every process at once."""
+        names = {
+            scope.removeprefix(_KEY_SCOPE) for scope in charged if scope.startswith(_KEY_SCOPE)
+        }
+        found = self.connection.execute(_KEY_CAPS, {"names": sorted(names)})
+        self.caps = {**self.caps, **{f"{_KEY_SCOPE}{name}": cap for name, cap in found}}
 
     def _load_balances(self, keys: Sequence[BalanceKey]) -> None:
         if self.connection.dialect.name == "postgresql":

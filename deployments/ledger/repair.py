@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from deployments.ledger import health, journal
 from deployments.ledger.database import Database, LedgerAwayError, LedgerError, lock_of
 from deployments.ledger.journal import Entry, Journal, JournalDamagedError
+from deployments.ledger.keys import carry_over
 from deployments.ledger.opening import prepare
 from deployments.ledger.schema import attempts
 from tercet.ledger import month_of
@@ -150,6 +151,7 @@ def _rebuild(path: Path, at: float, taken: Mapping[str, int]) -> None:
         with database.connect() as connection:
             database.begin(connection)
             catch_up(connection, Journal(folder, lambda: month_of(at)))
+            carry_over(path, connection)
             connection.exec_driver_sql("COMMIT")
     finally:
         database.close()

@@ -134,6 +134,42 @@ claims = Table(
     sqlite_strict=True,
 )
 
+# Answers that later requests continue: only the key that got one may read it.
+answers = Table(
+    "answers",
+    metadata,
+    Column("answer_id", Text, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("created_at_ns", Big, nullable=False),
+    Index("answers_by_age", "created_at_ns"),
+    sqlite_strict=True,
+)
+
+# API keys by the name that rows know them by. A secret is kept as its hash alone; tiers and models
+# are JSON lists. A name is never used again, so that what was spent under it stays its own.
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("handle", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("old_sha256", Text),
+    Column("old_until_ns", Big),
+    Column("month_cap_nano_usd", Big),
+    Column("requests_per_minute", Integer),
+    Column("concurrent", Integer),
+    Column("tiers", Text),
+    Column("models", Text),
+    Column("created_at_ns", Big, nullable=False),
+    Column("revoked_at_ns", Big),
+    CheckConstraint("month_cap_nano_usd >= 0", name="month_cap"),
+    CheckConstraint("requests_per_minute >= 1", name="requests_per_minute"),
+    CheckConstraint("concurrent >= 1", name="concurrent"),
+    Index("keys_by_handle", "handle", unique=True),
+    sqlite_strict=True,
+)
+
 # How far an SQLite ledger has taken in each part of its journal: see `deployments.ledger.repair`.
 journaled = Table(
     "journaled",

@@ -6,6 +6,8 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select, text
 
 from deployments.ledger.operations import Operation, execute, ns
 from deployments.ledger.page import OPEN_STATES, Page, amount
+from deployments.ledger.remembering import EXPIRED as FORGOTTEN
+from deployments.ledger.remembering import KEPT_S
 from deployments.ledger.schema import IS_OPEN, attempts, claims, writers
 
 BEAT_EVERY_S = 5.0
@@ -38,7 +40,7 @@ ON CONFLICT (writer_id) DO UPDATE SET seen_at_ns = excluded.seen_at_ns
 
 
 def sweep(writer_id: str, at: float) -> Operation[int]:
-    """Settle orphans, forget expired claims and ended processes; say how many orphans there were.
+    """Settle orphans, forget what is expired and who has ended; say how many orphans there were.
 
     A process's own attempts are its own until their deadline is past, however late its beats are.
     """
@@ -51,6 +53,7 @@ def sweep(writer_id: str, at: float) -> Operation[int]:
 
     def apply(page: Page) -> int:
         page.connection.execute(_EXPIRED, {"at_ns": ns(at)})
+        page.connection.execute(FORGOTTEN, {"before_ns": ns(at - KEPT_S)})
         page.connection.execute(_DEAD, silent)
         return sum(_book(page, attempt_id, at) for attempt_id in found)
 

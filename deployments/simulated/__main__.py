@@ -20,6 +20,11 @@ A prompt steers its own answer with markers:
                     whether the two families say the same, and from which round on
   sim:words=N, sim:ttft=MS, sim:delay=MS
                     the answer's length, the wait before it and between its pieces
+  sim:think, sim:think=redacted
+                    think before speaking
+  sim:tool=NAME {"argument": 1}, sim:tool-loop=N
+                    use an offered tool, N turns long; required arguments are filled in, several
+                    markers are parallel uses; then the answer quotes the results
 POST /sim/scenario with {"name", "value", "target", "times"} orders one for the whole process."""
 
 

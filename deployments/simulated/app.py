@@ -71,6 +71,7 @@ def _anthropic(till: Till) -> list[Route]:
         Route("/v1/messages", Billable(ANTHROPIC, till), methods=["POST"]),
         Route("/v1/messages/count_tokens", partial(_count, ANTHROPIC), methods=["POST"]),
         Route("/v1/models", _models_of_either, methods=["GET"]),
+        Route("/api/hello", _hello, methods=["GET"]),
     ]
 
 
@@ -93,6 +94,11 @@ async def _count(wire: Wire, request: Request) -> Response:
         return _response(wire.error(asked, new_id()))
     counted = PromptCache().count(asked.model, asked.blocks).input
     return JSONResponse(wire.counted(counted))
+
+
+async def _hello(_request: Request) -> Response:
+    """Answer the greeting with which Claude Code begins."""
+    return JSONResponse({"message": "hello"})
 
 
 async def _models_of_either(request: Request) -> Response:

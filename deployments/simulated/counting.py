@@ -1,20 +1,25 @@
 """Token counts of the simulation: four UTF-8 bytes are a token, always."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tercet.content import MediaKind
 from tercet.usage import Usage
 
 BYTES_PER_TOKEN = 4
+MEDIA_TOKENS: Mapping[MediaKind, int] = {"image": 1_600, "document": 3_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A stretch of sent text; `kept` asks to cache everything up to its end for that long."""
+    """A stretch of sent content; `kept` asks to cache everything up to its end for that long."""
 
     text: str
+    media: tuple[MediaKind, ...] = ()
+    seen: str = ""
+    """What tells its media from others; it does not count."""
     kept: Literal["5m", "1h"] | None = None
 
 
@@ -44,8 +49,8 @@ class PromptCache:
         written = {"5m": 0, "1h": 0}
         for block in blocks:
             data = block.text.encode()
-            prefix.update(b"\0" + data)
-            size += len(data)
+            prefix.update(b"\0%b\1%b" % (data, block.seen.encode()))
+            size += len(data) + BYTES_PER_TOKEN * sum(MEDIA_TOKENS[kind] for kind in block.media)
             if block.kept is None:
                 continue
             tokens = size // BYTES_PER_TOKEN

@@ -7,18 +7,21 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
+from deployments.simulated.acting import Action, actions, mistakes, results
 from deployments.simulated.arithmetic import Sum, spelled, sum_in
 from deployments.simulated.counting import BYTES_PER_TOKEN, output_tokens
+from deployments.simulated.filling import answer_for
 from deployments.simulated.markers import (
     family,
     last_count,
     markers,
     user_text,
     without_markers,
+    words_of,
 )
 from tercet.call import Prompt
 
@@ -59,13 +62,35 @@ _YES_NO = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Speech:
-    """What a model says, already cut to the limits of the prompt."""
+class Thinking:
+    """What comes before the speech; the wire signs it."""
 
+    tokens: int
     text: str
+    """Empty if the caller does not want to see it."""
+    is_redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """What a model says, already cut to the limits of the prompt: text or uses of tools."""
+
+    text: str = ""
+    actions: tuple[Action, ...] = ()
+    thinking: Thinking | None = None
     ended: Literal["stop", "length", "stop_sequence"]
     stopped_by: str | None = None
     """The stop sequence that ended it; not part of `text`."""
+
+    @property
+    def thought_tokens(self) -> int:
+        """Tokens of the thinking, seen or not."""
+        return 0 if self.thinking is None else self.thinking.tokens
+
+    @property
+    def said_tokens(self) -> int:
+        """Tokens of everything else."""
+        return output_tokens(self.text + "".join(action.arguments for action in self.actions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +102,52 @@ class _Finding:
 
 
 def speak(model: str, prompt: Prompt) -> Speech:
-    """Answer `prompt` as `model`; the same arguments always give the same text."""
-    text = PREFIX + _answer(model, prompt)
-    words = last_count(markers(user_text(prompt), model), "words")
-    return _cut(text if words is None else _lengthened(text, words), prompt)
+    """Answer `prompt` as `model`; the same arguments always give the same speech."""
+    return _said(model, prompt, actions(model, prompt))
+
+
+def misspeak(model: str, prompt: Prompt) -> Speech:
+    """Use a tool with arguments that are not valid JSON."""
+    return _said(model, prompt, mistakes(model, prompt))
 
 
 def pieces(text: str) -> list[str]:
     """Cut a text into the pieces in which it is streamed: words with the space after them."""
     return re.findall(r"\S+\s*", text)
+
+
+def _said(model: str, prompt: Prompt, done: tuple[Action, ...]) -> Speech:
+    thinking = _thinking(model, prompt)
+    thought = 0 if thinking is None else thinking.tokens
+    limit = max(prompt.max_output_tokens - thought, 0)
+    said = _within(done, limit) if done else _cut(_text(model, prompt), prompt.stop, limit)
+    return replace(said, thinking=thinking)
+
+
+def _text(model: str, prompt: Prompt) -> str:
+    found = results(prompt)
+    told = _answer(model, prompt) if found is None else f"The tool said: {found}"
+    words = last_count(markers(user_text(prompt), model), "words")
+    text = PREFIX + told if words is None else _lengthened(PREFIX + told, words)
+    wanted = prompt.controls.output
+    if wanted is None:
+        return text
+    value = {"answer": text} if wanted.schema is None else answer_for(wanted.schema, text)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _thinking(model: str, prompt: Prompt) -> Thinking | None:
+    """Return what `sim:think` asks for, unless the caller has switched thinking off."""
+    asked = [m.value for m in markers(user_text(prompt), model) if m.name == "think"]
+    if not asked or prompt.controls.effort == "none":
+        return None
+    text = f"Simulated thinking about: {_gist(_question(prompt))}"
+    is_redacted = asked[-1] == "redacted"
+    return Thinking(
+        tokens=min(output_tokens(text), max(prompt.max_output_tokens, 0)),
+        text=text if prompt.controls.shows_thoughts and not is_redacted else "",
+        is_redacted=is_redacted,
+    )
 
 
 def _answer(model: str, prompt: Prompt) -> str:
@@ -105,7 +167,8 @@ def _answer(model: str, prompt: Prompt) -> str:
 
 def _question(prompt: Prompt) -> str:
     """Return what is asked, without markers: in a critique round, what was asked before it."""
-    said = [message.text for message in prompt.messages if message.speaker == "user"]
+    said = [words_of(message) for message in prompt.messages if message.speaker == "user"]
+    said = [text for text in said if text] or [""]
     critique = next((n for n, text in enumerate(said) if CRITIQUE in text), None)
     if critique is None:
         asked = said[-1]
@@ -215,7 +278,7 @@ def _gist(question: str) -> str:
 def _quotes(prompt: Prompt) -> str:
     """Quote the lines that share most words with the last one, which is taken as the question."""
     shortest, longest = _QUOTE_CHARACTERS
-    read = [line.strip() for message in prompt.messages for line in message.text.splitlines()]
+    read = [line.strip() for message in prompt.messages for line in words_of(message).splitlines()]
     asked = set(re.findall(r"\w+", read[-1].lower())) if read else set[str]()
     worth = list(dict.fromkeys(line[:longest] for line in read[:-1] if len(line) >= shortest))
 
@@ -238,14 +301,30 @@ def _lengthened(text: str, words: int) -> str:
     return " ".join([text, *more])
 
 
-def _cut(text: str, prompt: Prompt) -> Speech:
+def _cut(text: str, stop: tuple[str, ...], limit: int) -> Speech:
     """End at the first stop sequence or at the token limit, whichever comes first."""
-    stops = [(text.find(stop), stop) for stop in prompt.stop if stop and stop in text]
+    stops = [(text.find(word), word) for word in stop if word and word in text]
     kept = text[: min(stops)[0]] if stops else text
-    limit = max(prompt.max_output_tokens, 0)
     if output_tokens(kept) > limit:
-        within = kept.encode()[: limit * BYTES_PER_TOKEN].decode(errors="ignore")
-        return Speech(text=within, ended="length")
+        return Speech(text=_first(kept, limit), ended="length")
     if stops:
         return Speech(text=kept, ended="stop_sequence", stopped_by=min(stops)[1])
     return Speech(text=kept, ended="stop")
+
+
+def _within(done: tuple[Action, ...], limit: int) -> Speech:
+    """Break off in the arguments that the token limit does not hold."""
+    speech = Speech(actions=done, ended="stop")
+    if speech.said_tokens <= limit:
+        return speech
+    kept: list[Action] = []
+    for action in done:
+        whole = "".join(action.arguments for action in kept)
+        left = _first(whole + action.arguments, limit)[len(whole) :]
+        if left:
+            kept.append(replace(action, arguments=left))
+    return Speech(actions=tuple(kept), ended="length")
+
+
+def _first(text: str, tokens: int) -> str:
+    return text.encode()[: tokens * BYTES_PER_TOKEN].decode(errors="ignore")

@@ -65,6 +65,8 @@ REFUSED = frozenset(
         "redirect",
     }
 )
+# Tools are used with broken arguments.
+MISCALLED = frozenset({"malformed-call", "bad-args"})
 # The answer breaks after some pieces of it.
 BROKEN = frozenset({"mid-error", "bad-json", "eof", "cut", "stall"})
 # The POST ends without an answer, one way or another.

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Literal
 
+from deployments.simulated.acting import Action
 from deployments.simulated.counting import Block, tokens_started
 from deployments.simulated.mind import Speech, pieces
 from deployments.simulated.scenarios import BROKEN, Pace, Scenario
@@ -14,7 +16,11 @@ from tercet.usage import Usage
 Fate = Literal["end", "cut", "reset", "hang"]
 """How a response ends: whole, with the connection closed or reset under it, or never."""
 
+SpokenKind = Literal["thought", "text", "action"]
+
 Json = Mapping[str, object]
+
+_ARGUMENT_PIECE = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,8 @@ class Ask:
     stream: bool
     continues: bool = False
     """It asks for the rest of an answer that was paused."""
+    flaw: str | None = None
+    """What makes the model end without an answer: a name that the wire knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +132,61 @@ def encoded(body: Json) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def spoken(turn: Turn) -> Iterator[tuple[str, int, float]]:
-    """Yield each piece of the text with the tokens of all text so far and the wait before it."""
-    said = pieces(turn.speech.text)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """A piece of a thought, of the text or of a tool's arguments."""
+
+    kind: SpokenKind
+    text: str
+    action: Action | None = None
+    """Whose arguments the piece is of."""
+    number: int = 0
+    """Of the thought, the text or the action in its turn."""
+    is_first: bool
+    is_last: bool
+    """It ends the thought, the text or the arguments."""
+    said_tokens: int
+    """Of all text and arguments so far."""
+    thought_tokens: int
+    after_s: float = 0.0
+
+    @property
+    def output(self) -> int:
+        """Output tokens so far."""
+        return self.said_tokens + self.thought_tokens
+
+
+def spoken(turn: Turn) -> Iterator[Spoken]:
+    """Yield what is said in the pieces of a stream, each with the wait before it."""
+    said = _pieces(turn.speech)
     if turn.scenario.name in BROKEN:
-        said = said[: turn.scenario.pieces_before_break]
-    size = 0
+        said = islice(said, turn.scenario.pieces_before_break)
     for n, piece in enumerate(said):
-        size += len(piece.encode())
-        yield piece, tokens_started(size), turn.pace.between_s if n else 0.0
+        yield replace(piece, after_s=turn.pace.between_s) if n else piece
+
+
+def _pieces(speech: Speech) -> Iterator[Spoken]:
+    size = 0
+    for number, (kind, action, said) in enumerate(_parts(speech)):
+        for n, text in enumerate(said):
+            size += 0 if kind == "thought" else len(text.encode())
+            yield Spoken(
+                kind=kind,
+                text=text,
+                action=action,
+                number=number,
+                is_first=n == 0,
+                is_last=n == len(said) - 1,
+                said_tokens=tokens_started(size),
+                thought_tokens=speech.thought_tokens,
+            )
+
+
+def _parts(speech: Speech) -> Iterator[tuple[SpokenKind, Action | None, list[str]]]:
+    if speech.thinking is not None:
+        yield "thought", None, pieces(speech.thinking.text) or [""]
+    if speech.text:
+        yield "text", None, pieces(speech.text)
+    for action in speech.actions:
+        starts = range(0, len(action.arguments), _ARGUMENT_PIECE)
+        yield "action", action, [action.arguments[n : n + _ARGUMENT_PIECE] for n in starts]

@@ -4,10 +4,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 
-from deployments.simulated.counting import PromptCache, output_tokens
+from deployments.simulated.acting import results
+from deployments.simulated.counting import PromptCache
 from deployments.simulated.markers import user_text
-from deployments.simulated.mind import speak
-from deployments.simulated.scenarios import OK, REFUSED, UNANSWERED, Scenario, Stage, pace_of
+from deployments.simulated.mind import Speech, misspeak, speak
+from deployments.simulated.scenarios import (
+    MISCALLED,
+    OK,
+    REFUSED,
+    UNANSWERED,
+    Scenario,
+    Stage,
+    pace_of,
+)
 from deployments.simulated.script import (
     Ask,
     Fate,
@@ -61,13 +70,20 @@ def staged(wire: Wire, post: Post, memory: Memory) -> Staged:
         script = wire.error(ask, post.request_id)
         return Staged(model=ask.model, stream=post.incoming.stream, script=script)
     scenario = memory.stage.pick(ask.model, user_text(ask.prompt))
-    if scenario.name == "pause" and ask.continues:
+    if _is_over(scenario, ask):
         scenario = OK
     if scenario.name in REFUSED:
         script = _refused(wire, post, scenario)
     else:
         script = _answered(wire, ask, scenario, post.request_id, memory.cache)
     return Staged(model=ask.model, stream=ask.stream, script=script)
+
+
+def _is_over(scenario: Scenario, ask: Ask) -> bool:
+    """Tell whether a scenario of one turn has been shown, and its conversation goes on."""
+    if scenario.name in MISCALLED:
+        return results(ask.prompt) is not None
+    return scenario.name == "pause" and ask.continues
 
 
 def _refused(wire: Wire, post: Post, scenario: Scenario) -> Script:
@@ -105,19 +121,25 @@ def _answered(
     usage = cache.count(ask.model, ask.blocks)
     if usage.input > _CONTEXT_TOKENS:
         return wire.error(Problem(name="too-long"), request_id)
-    speech = speak(ask.model, ask.prompt)
-    if scenario.name == "max-tokens":
-        half = max(output_tokens(speech.text) // 2, 1)
-        speech = speak(ask.model, replace(ask.prompt, max_output_tokens=half))
     turn = Turn(
         ask=ask,
-        speech=speech,
-        scenario=scenario,
+        speech=_speech(ask, scenario),
+        scenario=scenario if ask.flaw is None else Scenario(name=ask.flaw),
         pace=pace_of(user_text(ask.prompt), ask.model, scenario),
         usage=usage,
         request_id=request_id,
     )
     return _streamed(wire, turn) if ask.stream else _whole(wire, turn)
+
+
+def _speech(ask: Ask, scenario: Scenario) -> Speech:
+    if scenario.name in MISCALLED:
+        return misspeak(ask.model, ask.prompt)
+    speech = speak(ask.model, ask.prompt)
+    if scenario.name != "max-tokens":
+        return speech
+    half = speech.thought_tokens + max(speech.said_tokens // 2, 1)
+    return speak(ask.model, replace(ask.prompt, max_output_tokens=half))
 
 
 def _streamed(wire: Wire, turn: Turn) -> Script:

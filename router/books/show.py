@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 
 from deployments.ledger.inspection import AttemptRow, inspected
 from router.books.table import table
 from tercet.budget import Balance, Caps
+from tercet.keys import capped
 from tercet.ledger import month_of
 from tercet.usage import usd
 
@@ -99,6 +101,7 @@ def show(ledger: Path | str, wanted: Wanted, caps: Caps, now: float) -> int:
         month = wanted.month or books.latest_month() or month_of(now)
         kept = {scope: kept for (of, scope), kept in books.balances().items() if of == month}
         shown = _shown(month, books.attempts(month), kept, wanted)
+        caps = reduce(capped, books.every_key(), caps)
     said = _json(shown, wanted, caps) if wanted.as_json else _text(shown, wanted, caps, now)
     sys.stdout.write(said)
     return 0

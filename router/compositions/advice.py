@@ -6,6 +6,7 @@ from dataclasses import replace
 from router.compositions.stage import Question, Stage, ask, prompt_for
 from tercet.answer import Step
 from tercet.call import Completion
+from tercet.content import Controls
 from tercet.route import Seat
 from tercet.task import Message, Task
 
@@ -15,7 +16,7 @@ QUOTE = "> "
 async def advice(task: Task, seat: Seat, stage: Stage) -> tuple[tuple[Step, ...], str | None]:
     """Ask an assistant; return its steps and its checked advice, `None` if it has none to give."""
     prompt = prompt_for(task, stage.output.advice, stage.texts[seat.role])
-    prompt = replace(prompt, max_output_tokens=stage.output.advice, stop=())
+    prompt = replace(prompt, max_output_tokens=stage.output.advice, stop=(), controls=Controls())
     question = Question(task=task, seat=seat, prompt=prompt)
     steps = await ask(stage, question)
     outcome = steps[-1].outcome

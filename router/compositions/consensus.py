@@ -7,9 +7,9 @@ from dataclasses import replace
 from router.agreement.ladder import agree, largest_camp
 from router.compositions.stage import Event, Question, Stage, ask, failed, prompt_for
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step
-from tercet.call import Completion, Delta, Failure
+from tercet.call import Completion, Failure, pieces_of
 from tercet.route import Route, Seat
-from tercet.task import Message, Task
+from tercet.task import Task, turn
 
 
 async def consensus(task: Task, route: Route, stage: Stage) -> AsyncGenerator[Event, None]:
@@ -27,7 +27,8 @@ async def consensus(task: Task, route: Route, stage: Stage) -> AsyncGenerator[Ev
     ending = _settle(task, route, tuple(steps))
     if isinstance(ending, Answer) and ending.text:
         yield Speaking(model=ending.model, degraded=ending.degraded)
-        yield Delta(ending.text)
+        for piece in pieces_of(ending.parts):
+            yield piece
     yield ending
 
 
@@ -51,8 +52,8 @@ def _questions(
         own = standing[seat.model]
         other = next(said for model, said in standing.items() if model != seat.model)
         text = stage.fill("critique", round=str(number), own=own.text, other=other.text)
-        critique = Message(speaker="user", text=text)
-        mine = Message(speaker="assistant", text=own.text)
+        critique = turn("user", text)
+        mine = turn("assistant", own.text)
         prompt = replace(blind, messages=(*blind.messages, mine, critique))
         asked.append(Question(task=task, seat=seat, round=number, prompt=prompt))
     return asked
@@ -85,9 +86,10 @@ def _settle(task: Task, route: Route, steps: tuple[Step, ...]) -> Answer | NoAns
         return NoAnswer(failures=failures, steps=steps)
     alone = next((c for c in _completions(steps) if c.model == route.seats[0].model), None)
     return Answer(
-        text=answer.text,
+        parts=answer.parts,
         model=answer.model,
         finish=answer.finish,
+        stop_sequence=answer.stop_sequence,
         steps=steps,
         degraded=(*route.degraded, *_flaws(steps)),
         settled_by=settled_by,

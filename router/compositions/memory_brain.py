@@ -6,6 +6,7 @@ from dataclasses import replace
 from router.compositions.advice import advice, missing
 from router.compositions.stage import Event, Question, Stage, closing, prompt_for
 from tercet.answer import Progress
+from tercet.content import Text
 from tercet.route import Route
 from tercet.task import Message, Task
 
@@ -36,10 +37,15 @@ async def memory_brain(task: Task, route: Route, stage: Stage) -> AsyncGenerator
 
 
 def shortened(turn: Message) -> Message:
-    """Return a turn with the middle of a long text left out and counted."""
-    left_out = len(turn.text) - SHOWN_CHARS
+    """Return a turn with the middle of its long texts left out and counted."""
+    parts = (_short(part) if isinstance(part, Text) else part for part in turn.parts)
+    return replace(turn, parts=tuple(parts))
+
+
+def _short(part: Text) -> Text:
+    left_out = len(part.text) - SHOWN_CHARS
     if left_out <= 0:
-        return turn
+        return part
     half = SHOWN_CHARS // 2
     note = f"\n[... {left_out} characters left out: see EVIDENCE ...]\n"
-    return replace(turn, text=turn.text[:half] + note + turn.text[-half:])
+    return replace(part, text=part.text[:half] + note + part.text[-half:])

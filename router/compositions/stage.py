@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from string import Template
 
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step
-from tercet.call import Call, CallModel, Completion, Delta, Failure, Outcome, Prompt, Retry
+from tercet.call import Call, CallModel, Completion, Failure, Outcome, Piece, Prompt, Retry
+from tercet.content import CacheFor, Text
 from tercet.route import Route, Seat
 from tercet.rules import OutputLimits
 from tercet.task import Message, Task
@@ -14,8 +15,8 @@ from tercet.task import Message, Task
 HOP_S = 0.5
 """How much earlier a call must end than the task it belongs to, so that its end can be told."""
 
-Event = Progress | Speaking | Delta | Answer | NoAnswer
-"""A composition yields any number of `Progress`, then one `Speaking` with its `Delta`s unless
+Event = Progress | Speaking | Piece | Answer | NoAnswer
+"""A composition yields any number of `Progress`, then one `Speaking` with its pieces unless
 nothing was said, and ends with exactly one `Answer` or `NoAnswer`."""
 
 
@@ -71,20 +72,30 @@ def prompt_for(task: Task, limit: int, *system: str) -> Prompt:
 
     The caller's limit and stop sequences hold; `limit` is the default.
     """
-    theirs = [message.text for message in task.messages if message.speaker == "system"]
+    said = [message for message in task.messages if message.speaker == "system"]
+    theirs = [message.text for message in said]
+    marks: list[CacheFor | None] = [
+        part.cache for message in said for part in message.parts if isinstance(part, Text)
+    ]
     return Prompt(
         system="\n\n".join([*system, *theirs]),
+        system_cache=next(filter(None, reversed(marks)), None),
         messages=turns(task),
         max_output_tokens=task.max_output_tokens or limit,
         stop=task.stop,
+        controls=task.controls,
     )
 
 
 def turns(task: Task) -> tuple[Message, ...]:
     """Return the user and assistant turns that say something, from the first user turn on."""
-    spoken = [m for m in task.messages if m.speaker != "system" and m.text.strip()]
+    spoken = [m for m in task.messages if m.speaker != "system" and _says_something(m)]
     first = next((i for i, m in enumerate(spoken) if m.speaker == "user"), 0)
     return tuple(spoken[first:])
+
+
+def _says_something(message: Message) -> bool:
+    return any(not isinstance(part, Text) or part.text.strip() for part in message.parts)
 
 
 async def ask(stage: Stage, question: Question) -> tuple[Step, ...]:
@@ -93,18 +104,18 @@ async def ask(stage: Stage, question: Question) -> tuple[Step, ...]:
     async with aclosing(stage.call(question.call())) as events:
         async for event in events:
             match event:
-                case Delta():
-                    pass
                 case Retry():
                     steps.append(question.step(event.failure))
                 case Completion() | Failure():
                     return (*steps, question.step(event))
+                case _:
+                    pass
     raise RuntimeError(f"the call to {question.seat.model} ended without an outcome")
 
 
 async def closing(
     stage: Stage, question: Question, before: tuple[Step, ...], degraded: tuple[str, ...]
-) -> AsyncGenerator[Speaking | Delta | Answer | NoAnswer, None]:
+) -> AsyncGenerator[Speaking | Piece | Answer | NoAnswer, None]:
     """Let the answering seat speak last, and end the composition with what it said."""
     mine: list[Step] = []
     speaker = question.seat.model
@@ -112,17 +123,17 @@ async def closing(
     async with aclosing(stage.call(question.call(wants_deltas=True))) as events:
         async for event in events:
             match event:
-                case Delta():
-                    if not spoken:
-                        missing = (*degraded, *replaced(mine, speaker))
-                        yield Speaking(model=speaker, degraded=missing)
-                    spoken = True
-                    yield event
                 case Retry():
                     mine.append(question.step(event.failure))
                     speaker = event.model
                 case Completion() | Failure():
                     mine.append(question.step(event))
+                case _:
+                    if not spoken:
+                        missing = (*degraded, *replaced(mine, speaker))
+                        yield Speaking(model=speaker, degraded=missing)
+                    spoken = True
+                    yield event
     yield _ending(question, before, tuple(mine), degraded)
 
 
@@ -135,9 +146,10 @@ def _ending(
         failures = tuple(s.outcome for s in mine if isinstance(s.outcome, Failure))
         return NoAnswer(failures=failures, steps=steps)
     return Answer(
-        text=said.text,
+        parts=said.parts,
         model=said.model,
         finish=said.finish,
+        stop_sequence=said.stop_sequence,
         steps=steps,
         degraded=(*degraded, *replaced(mine, said.model)),
         settled_by=f"{question.seat.role} {said.model}",

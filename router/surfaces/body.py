@@ -3,14 +3,11 @@
 import json
 import math
 import re
-from typing import TypeAlias
 
 from pydantic_core import from_json
 
 from router.surfaces.refusal import Refusal
-
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
-JsonObject: TypeAlias = dict[str, JsonValue]
+from tercet.content import JsonObject, JsonValue
 
 # Parsers disagree on which of two equal names counts, so one that checks and one that acts could
 # see different bodies. These decide who is asked and what it may cost.

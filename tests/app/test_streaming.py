@@ -5,13 +5,22 @@ import json
 
 from fakes.running import events_of
 
+from router.reply import Letterhead
 from router.streaming import PATIENCE, Pace, Patience, held, rendered
-from router.surfaces.openai_chat_reply import ReplyFrame
+from router.surfaces import openai_chat
+from router.surfaces.openai_chat_reply import ChatWriter
+from router.surfaces.surface import Frame
 from tercet.answer import Answer, NoAnswer, Progress, Speaking
-from tercet.call import Delta, Failure
+from tercet.call import Delta, Failure, Raw
+from tercet.content import Text
 
-FRAME = ReplyFrame(task_id="req_1", route="tier2", created=0)
-ANSWER = Answer(text="Hi.", model="m", finish="stop", steps=(), settled_by="test")
+LETTERHEAD = Letterhead(
+    frame=Frame(task_id="req_1", route="tier2", created=0),
+    writer=ChatWriter(include_usage=False),
+    error_body=openai_chat.SURFACE.error_body,
+    headers={},
+)
+ANSWER = Answer(parts=(Text("Hi."),), model="m", finish="stop", steps=(), settled_by="test")
 IMPATIENT = Patience(after_progress_s=0.02, silent_s=0.02)
 PACE = Pace(patience=IMPATIENT, clock=lambda: 0.0)
 NO_ANSWER = NoAnswer(failures=(Failure(model="m", kind="overloaded", message="busy"),), steps=())
@@ -38,7 +47,7 @@ class Scripted:
 async def streamed(exchange) -> list[dict | str]:
     before = await held(exchange, IMPATIENT)
     exchange.gate.set()
-    body = [part async for part in rendered(exchange, FRAME, before, PACE)]
+    body = [part async for part in rendered(exchange, LETTERHEAD, before, PACE)]
     return events_of(b"".join(body).decode().splitlines())
 
 
@@ -67,7 +76,7 @@ def test_a_silent_seat_is_covered_by_comments() -> None:
         exchange = Scripted(None, Speaking(model="m"), Delta("Hi."), ANSWER)
         before = await held(exchange, IMPATIENT)
         parts = []
-        async for part in rendered(exchange, FRAME, before, PACE):
+        async for part in rendered(exchange, LETTERHEAD, before, PACE):
             parts.append(part)
             exchange.gate.set()
         return events_of(b"".join(parts).decode().splitlines())
@@ -92,10 +101,29 @@ def test_a_reader_who_leaves_abandons_the_exchange() -> None:
     exchange = Scripted(Speaking(model="m"), Delta("Hi."), ANSWER)
 
     async def scenario() -> None:
-        body = rendered(exchange, FRAME, await held(exchange, PATIENCE), PACE)
+        body = rendered(exchange, LETTERHEAD, await held(exchange, PATIENCE), PACE)
         await anext(body)
         await body.aclose()
 
     asyncio.run(scenario())
 
     assert exchange.abandoned
+
+
+def test_raw_bytes_go_through_as_they_are_and_nothing_is_put_around_them() -> None:
+    async def scenario() -> bytes:
+        exchange = Scripted(Speaking(model="m"), Raw(b"event: a\n\n"), Raw(b"event: z\n\n"), ANSWER)
+        before = await held(exchange, IMPATIENT)
+        return b"".join([part async for part in rendered(exchange, LETTERHEAD, before, PACE)])
+
+    assert asyncio.run(scenario()) == b"event: a\n\nevent: z\n\n"
+
+
+def test_raw_bytes_that_break_off_are_followed_by_an_error() -> None:
+    async def scenario() -> list[dict | str]:
+        return await streamed(Scripted(Speaking(model="m"), Raw(b"data: {}\n\n"), NO_ANSWER))
+
+    first, last = asyncio.run(scenario())
+
+    assert first == {}
+    assert last["error"]["code"]

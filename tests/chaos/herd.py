@@ -17,7 +17,7 @@ from fakes.running import wait_until
 from fakes.upstreams import upstreams
 
 from tercet.call import Call, Completion, Outcome, Prompt
-from tercet.task import Message
+from tercet.task import turn
 
 REPLICAS = 2
 AT_ONCE = 4
@@ -69,7 +69,7 @@ class Case:
             round=1,
             prompt=Prompt(
                 system="",
-                messages=(Message(speaker="user", text=text),),
+                messages=(turn("user", text),),
                 max_output_tokens=1_000,
             ),
             deadline_at=0,

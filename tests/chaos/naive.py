@@ -53,7 +53,7 @@ class SettleAfterCall:
         return Completion(
             attempt_id=attempt_id,
             model=_MODEL,
-            text="",
+            parts=(),
             finish="stop",
             usage=usage,
             cost_nano_usd=cost,

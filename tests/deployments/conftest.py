@@ -24,6 +24,7 @@ class Post:
     line: str
     headers: Mapping[str, str]
     body: dict[str, Any]
+    raw: bytes
 
 
 class Provider:
@@ -95,7 +96,7 @@ async def _post(head: str, reader: asyncio.StreamReader) -> Post:
     pairs = (text.partition(":") for text in lines)
     headers = {name.lower(): value.strip() for name, _, value in pairs}
     body = await reader.readexactly(int(headers["content-length"]))
-    return Post(line=line, headers=headers, body=json.loads(body))
+    return Post(line=line, headers=headers, body=json.loads(body), raw=body)
 
 
 Listening = Callable[[], AbstractAsyncContextManager[Provider]]

@@ -12,18 +12,17 @@ from tercet.budget import Admission, Denied, Granted
 from tercet.call import Call, Completion, Delta, Failure, FailureKind, FinishReason, Outcome, Prompt
 from tercet.catalog import Model, ProviderName
 from tercet.config import load
+from tercet.content import Text
 from tercet.ledger import Reservation, Sent, Settlement, month_of
 from tercet.rules import Limits
-from tercet.task import Message
+from tercet.task import turn
 from tercet.usage import Usage
 
 AT = 1_795_424_400.0  # 2026-11-23 09:00 UTC
 NOT_IN_THIS_TEST_S = 3_600.0
 AT_ONCE_S = 0.02
 PRICES = PriceBook(load().prices)
-PROMPT = Prompt(
-    system="Be brief.", messages=(Message(speaker="user", text="Hi"),), max_output_tokens=1_000
-)
+PROMPT = Prompt(system="Be brief.", messages=(turn("user", "Hi"),), max_output_tokens=1_000)
 OPENING = Metered(usage=Usage(fresh_input=10, output=1), upstream_id="msg_1")
 FINAL = Metered(usage=Usage(fresh_input=1_000, output=1_000), upstream_id="msg_1")
 COMPLETE = (OPENING, Delta("Hel"), Delta("lo"), FINAL, Ended(finish="stop"))
@@ -195,7 +194,7 @@ def test_a_completion_carries_the_whole_text_its_usage_and_its_exact_cost(books:
     assert completing(provider, desk(books, clock=clock)) == Completion(
         attempt_id="att_1",
         model="claude-opus-5-5",
-        text="Hello",
+        parts=(Text("Hello"),),
         finish="stop",
         usage=Usage(fresh_input=1_000, output=1_000),
         cost_nano_usd=24_000_000,
@@ -256,13 +255,13 @@ def test_the_bound_counts_one_token_a_byte_and_an_overhead_for_each_message() ->
     prompt = Prompt(
         system="",
         messages=(
-            Message(speaker="user", text="é"),
-            Message(speaker="assistant", text="ab"),
-            Message(speaker="user", text="🌍"),
+            turn("user", "é"),
+            turn("assistant", "ab"),
+            turn("user", "🌍"),
         ),
         max_output_tokens=1,
     )
-    assert most_input_tokens(prompt) == 2 + 2 + 4 + 4 * 32
+    assert most_input_tokens(prompt, OPUS) == 2 + 2 + 4 + 4 * 32
 
 
 def test_the_upper_bound_of_the_call_is_reserved(books: Notebook) -> None:

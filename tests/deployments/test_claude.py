@@ -11,9 +11,9 @@ import pytest
 
 from deployments.claude import Claude
 from deployments.provider import Alive, Ended, Failed, Metered, ProviderEvent
-from tercet.call import Delta, FailureKind, FinishReason, Prompt
+from tercet.call import Delta, FailureKind, FinishReason, Prompt, ThoughtDelta
 from tercet.rules import Limits
-from tercet.task import Message
+from tercet.task import turn
 from tercet.usage import Usage
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ HASTY = Limits(deadline_s=60, connect_s=0.05, first_event_s=0.05, between_events
 PROMPT = Prompt(
     system="Be brief.",
     messages=(
-        Message(speaker="user", text="Hi"),
-        Message(speaker="assistant", text="Hello"),
-        Message(speaker="user", text="Grüße"),
+        turn("user", "Hi"),
+        turn("assistant", "Hello"),
+        turn("user", "Grüße"),
     ),
     max_output_tokens=100,
     stop=("END", "STOP"),
 )
-BARE = Prompt(system="", messages=(Message(speaker="user", text="Hi"),), max_output_tokens=7)
+BARE = Prompt(system="", messages=(turn("user", "Hi"),), max_output_tokens=7)
 
 STOP = {"type": "message_stop"}
 
@@ -175,7 +175,7 @@ def test_an_answer_is_metered_spoken_and_ended(line: Line) -> None:
     ]
 
 
-def test_only_text_is_spoken(line: Line) -> None:
+def test_what_is_not_text_is_not_spoken(line: Line) -> None:
     block = {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking"}}
     events = line.heard(
         sse(
@@ -192,7 +192,12 @@ def test_only_text_is_spoken(line: Line) -> None:
             STOP,
         ),
     )
-    assert [event for event in events if isinstance(event, Delta)] == [Delta("Hello")]
+    assert events[1:-2] == [
+        ThoughtDelta(text="Hm."),
+        ThoughtDelta(text="", signature="c2ln"),
+        Alive(),
+        Delta("Hello"),
+    ]
     assert events[-1] == Ended(finish="stop")
 
 
@@ -219,7 +224,7 @@ def test_a_refusal_without_content_ends_filtered(line: Line) -> None:
 
 
 @pytest.mark.parametrize("stop_reason", ["pause_turn", "tool_use", "brand_new_reason"])
-def test_a_stop_that_needs_tools_is_unusable_and_billed_as_counted(
+def test_a_stop_that_waits_for_something_unsaid_is_unusable_and_billed_as_counted(
     line: Line, stop_reason: str
 ) -> None:
     events = line.heard(sse(start(), text("Hi"), ending(stop_reason), STOP))
@@ -291,16 +296,6 @@ def test_counts_below_zero_are_doubted(line: Line) -> None:
     opening = start(input_tokens=-10, output_tokens=-1, cache_read_input_tokens=-5)
     events = line.heard(sse(opening, text("Hi"), ending(output_tokens=-2), STOP))
     assert events[-2] == Metered(usage=Usage(), upstream_id="msg_1", is_doubtful=True)
-
-
-def test_thinking_is_a_sign_of_life(line: Line) -> None:
-    thought = {
-        "type": "content_block_delta",
-        "index": 0,
-        "delta": {"type": "thinking_delta", "thinking": "Hm."},
-    }
-    events = line.heard(sse(start(), thought, text("Hi"), ending(), STOP))
-    assert events[1:3] == [Alive(), Delta("Hi")]
 
 
 def test_the_attempts_id_goes_along(line: Line) -> None:

@@ -3,12 +3,13 @@ from fakes.patience import upstream_rules
 
 from deployments.gate import Gate, Purse, Shut, refused
 from tercet.call import Completion, Failure, FailureKind
+from tercet.content import Text
 from tercet.usage import Usage
 
 WELL = Completion(
     attempt_id="att_1",
     model="opus",
-    text="Hi",
+    parts=(Text("Hi"),),
     finish="stop",
     usage=Usage(),
     cost_nano_usd=1,

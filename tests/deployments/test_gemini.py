@@ -9,11 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deployments.assembling import Assembly
 from deployments.gemini import Gemini
 from deployments.provider import Alive, Ended, Failed, Metered, ProviderEvent
-from tercet.call import Delta, FailureKind, FinishReason, Prompt
+from tercet.call import Delta, FailureKind, FinishReason, Prompt, ThoughtDelta, ToolDelta
+from tercet.content import (
+    Controls,
+    JsonObject,
+    Media,
+    OutputFormat,
+    Sampling,
+    Text,
+    Thought,
+    Tool,
+    ToolChoice,
+    ToolResult,
+    ToolUse,
+    Verbatim,
+)
 from tercet.rules import Limits
-from tercet.task import Message
+from tercet.task import Message, turn
 from tercet.usage import Usage
 
 if TYPE_CHECKING:
@@ -25,14 +40,14 @@ HASTY = Limits(deadline_s=60, connect_s=0.05, first_event_s=0.05, between_events
 PROMPT = Prompt(
     system="Be brief.",
     messages=(
-        Message(speaker="user", text="Hi"),
-        Message(speaker="assistant", text="Hello"),
-        Message(speaker="user", text="Grüße"),
+        turn("user", "Hi"),
+        turn("assistant", "Hello"),
+        turn("user", "Grüße"),
     ),
     max_output_tokens=100,
     stop=("END", "STOP"),
 )
-BARE = Prompt(system="", messages=(Message(speaker="user", text="Hi"),), max_output_tokens=7)
+BARE = Prompt(system="", messages=(turn("user", "Hi"),), max_output_tokens=7)
 
 
 def reply(*texts: str, finish: str | None = None, **usage: int) -> dict[str, object]:
@@ -44,6 +59,14 @@ def reply(*texts: str, finish: str | None = None, **usage: int) -> dict[str, obj
     if finish is not None:
         candidate["finishReason"] = finish
     return {"candidates": [candidate], "usageMetadata": counted, "responseId": "resp_1"}
+
+
+def said(*parts: object, finish: str | None = None) -> dict[str, object]:
+    """Return a reply of these parts, without counts."""
+    candidate: dict[str, object] = {"content": {"role": "model", "parts": list(parts)}}
+    if finish is not None:
+        candidate["finishReason"] = finish
+    return {"candidates": [candidate], "responseId": "resp_1"}
 
 
 def error(code: int, status: str, message: str = "No.", *details: object) -> dict[str, object]:
@@ -58,6 +81,7 @@ def body(fields: dict[str, object]) -> bytes:
     return json.dumps(fields).encode()
 
 
+NAMED: JsonObject = {"name": "now"}
 WHOLE = sse(reply("Hel"), reply("lo", finish="STOP"))
 
 
@@ -75,6 +99,11 @@ class Line:
         """Ask a provider that answers so, and return what the adapter says."""
         self.provider.answers(*parts, **how)
         return self.runner.run(ask(self.clients[limits], prompt))
+
+    def counted(self, *parts: bytes, prompt: Prompt = PROMPT, **how: Any) -> int | Failed:
+        """Have a provider that answers so count, and return what the adapter says."""
+        self.provider.answers(*parts, **how)
+        return self.runner.run(self.clients[LIMITS].count("gemini-4-argon", prompt))
 
     async def close(self) -> None:
         for client in self.clients.values():
@@ -137,6 +166,170 @@ def test_a_bare_prompt_sends_neither_system_nor_stop_sequences(line: Line) -> No
     }
 
 
+SCHEMA: JsonObject = {
+    "type": "object",
+    "properties": {"file_path": {"type": ["string", "null"], "default": None}},
+    "required": ["file_path"],
+    "additionalProperties": False,
+}
+FULL = Prompt(
+    system="Be brief.",
+    messages=(
+        Message(
+            speaker="user",
+            parts=(
+                Text("Look.", cache="5m"),
+                Media(kind="image", mime="image/png", data="aGk/"),
+                Media(kind="document", mime="application/pdf", url="https://example.com/a.pdf"),
+            ),
+        ),
+        Message(
+            speaker="assistant",
+            parts=(
+                Thought(text="Hm.", signature="c2ln", by="anthropic"),
+                ToolUse(id="toolu_1", name="read", arguments='{"file_path": null, "n": 1}'),
+            ),
+        ),
+        Message(
+            speaker="user",
+            parts=(
+                ToolResult(
+                    id="toolu_1",
+                    parts=(Text("Seen."), Media(kind="image", mime="image/png", data="aGk/")),
+                ),
+            ),
+        ),
+    ),
+    max_output_tokens=100,
+    controls=Controls(
+        tools=(Tool(name="read", description="Reads.", schema=SCHEMA),),
+        tool_choice=ToolChoice(mode="one", name="read"),
+        output=OutputFormat(schema=SCHEMA),
+        effort="max",
+        shows_thoughts=True,
+        sampling=Sampling(temperature=0.5, top_k=3),
+    ),
+    verbatim=Verbatim(provider="anthropic", body=b"{}", headers={}, stream=True),
+)
+FULL_CONTENTS = [
+    {
+        "role": "user",
+        "parts": [
+            {"text": "Look."},
+            {"inlineData": {"mime_type": "image/png", "data": "aGk_"}},
+            {
+                "fileData": {
+                    "mime_type": "application/pdf",
+                    "file_uri": "https://example.com/a.pdf",
+                }
+            },
+        ],
+    },
+    {
+        "role": "model",
+        "parts": [
+            {
+                "functionCall": {
+                    "id": "toolu_1",
+                    "name": "read",
+                    "args": {"file_path": None, "n": 1},
+                },
+                "thoughtSignature": "skip_thought_signature_validator",
+            }
+        ],
+    },
+    {
+        "role": "user",
+        "parts": [
+            {
+                "functionResponse": {
+                    "id": "toolu_1",
+                    "name": "read",
+                    "response": {"output": "Seen."},
+                    "parts": [{"inline_data": {"mime_type": "image/png", "data": "aGk_"}}],
+                }
+            }
+        ],
+    },
+]
+
+
+def test_the_sdk_sends_everything_as_it_was_meant(line: Line) -> None:
+    line.heard(WHOLE, prompt=FULL)
+    assert line.provider.posts[0].body == {
+        "contents": FULL_CONTENTS,
+        "systemInstruction": {"role": "user", "parts": [{"text": "Be brief."}]},
+        "tools": [
+            {
+                "functionDeclarations": [
+                    {"name": "read", "description": "Reads.", "parameters_json_schema": SCHEMA}
+                ]
+            }
+        ],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["read"]}},
+        "generationConfig": {
+            "maxOutputTokens": 100,
+            "temperature": 0.5,
+            "topK": 3,
+            "responseMimeType": "application/json",
+            "responseJsonSchema": SCHEMA,
+            "thinkingConfig": {"include_thoughts": True, "thinking_level": "XHIGH"},
+        },
+    }
+
+
+def test_a_prompt_that_cannot_be_said_is_not_sent(line: Line) -> None:
+    picture = Media(kind="image", mime="image/png", data="%%%")
+    prompt = replace(BARE, messages=(Message(speaker="user", parts=(picture,)),))
+    events = line.heard(WHOLE, prompt=prompt)
+    message = "the data of the image is not base64"
+    assert events == [Failed(kind="bad_request", message=message, billed="no")]
+    assert line.provider.posts == []
+
+
+def test_a_count_is_one_post_of_the_whole_request(line: Line) -> None:
+    prompt = replace(PROMPT, controls=Controls(tools=(Tool(name="read", schema=SCHEMA),)))
+    assert line.counted(body({"totalTokens": 31}), prompt=prompt) == 31
+    (post,) = line.provider.posts
+    assert post.line == "POST /v1/models/gemini-4-argon:countTokens HTTP/1.1"
+    assert post.body == {
+        "contents": [],
+        "generateContentRequest": {
+            "model": "models/gemini-4-argon",
+            "contents": [
+                {"role": "user", "parts": [{"text": "Hi"}]},
+                {"role": "model", "parts": [{"text": "Hello"}]},
+                {"role": "user", "parts": [{"text": "Grüße"}]},
+            ],
+            "systemInstruction": {"role": "user", "parts": [{"text": "Be brief."}]},
+            "tools": [{"functionDeclarations": [{"name": "read", "parametersJsonSchema": SCHEMA}]}],
+            "toolConfig": {"functionCallingConfig": {"mode": "AUTO"}},
+            "generationConfig": {"maxOutputTokens": 100, "stopSequences": ["END", "STOP"]},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("page", "status", "kind"),
+    [
+        (body(error(429, "RESOURCE_EXHAUSTED")), 429, "rate_limited"),
+        (b"<html>502 Bad Gateway</html>", 502, "unavailable"),
+        (b"{}", 200, "truncated"),
+        (b'{"totalTokens": -1}', 200, "truncated"),
+        (b'{"totalTokens": "many"}', 200, "truncated"),
+        (b"[1]", 200, "truncated"),
+        (b"no JSON", 200, "truncated"),
+    ],
+)
+def test_a_count_that_fails_bills_nothing(
+    line: Line, page: bytes, status: int, kind: FailureKind
+) -> None:
+    counted = line.counted(page, status=status)
+    assert isinstance(counted, Failed)
+    assert (counted.kind, counted.billed) == (kind, "no")
+    assert len(line.provider.posts) == 1
+
+
 def test_an_answer_is_metered_spoken_and_ended(line: Line) -> None:
     events = line.heard(
         sse(
@@ -154,11 +347,101 @@ def test_an_answer_is_metered_spoken_and_ended(line: Line) -> None:
     ]
 
 
-def test_thoughts_are_not_spoken(line: Line) -> None:
-    thought = reply("Hm.")
-    thought["candidates"] = [{"content": {"parts": [{"text": "Hm.", "thought": True}]}}]
-    events = line.heard(sse(thought, reply("Hi", finish="STOP")))
-    assert [event for event in events if isinstance(event, Delta)] == [Delta("Hi")]
+def test_thoughts_are_not_spoken_but_thought(line: Line) -> None:
+    events = line.heard(
+        sse(
+            said({"text": "Hm", "thought": True}),
+            said({"text": ".", "thought": True, "thoughtSignature": "aGk/"}),
+            said({"text": "Hi"}, finish="STOP"),
+        )
+    )
+    assert events == [
+        ThoughtDelta(text="Hm"),
+        ThoughtDelta(text=".", signature="aGk/"),
+        Delta("Hi"),
+        Ended(finish="stop"),
+    ]
+
+
+def test_a_signature_on_text_comes_after_it_without_a_text_of_its_own(line: Line) -> None:
+    events = line.heard(
+        sse(
+            said({"text": "Hi", "thoughtSignature": "c2ln"}),
+            said({"text": "", "thoughtSignature": "bGFzdA=="}, finish="STOP"),
+        )
+    )
+    assert events == [
+        Delta("Hi"),
+        ThoughtDelta(text="", signature="c2ln"),
+        ThoughtDelta(text="", signature="bGFzdA=="),
+        Ended(finish="stop"),
+    ]
+
+
+def test_calls_come_whole_and_end_a_turn_of_tools(line: Line) -> None:
+    first = {"id": "fc_1", "name": "weather", "args": {"place": "Köln", "in_days": None}}
+    events = line.heard(
+        sse(
+            said({"text": "I look."}),
+            said({"functionCall": first, "thoughtSignature": "c2ln"}, {"functionCall": NAMED}),
+            said({"functionCall": NAMED}, finish="STOP"),
+        )
+    )
+    assert events == [
+        Delta("I look."),
+        ToolDelta(
+            index=0,
+            id="fc_1",
+            name="weather",
+            arguments='{"place":"Köln","in_days":null}',
+            signature="c2ln",
+        ),
+        ToolDelta(index=1, id="call_resp_1_1", name="now", arguments="{}"),
+        ToolDelta(index=2, id="call_resp_1_2", name="now", arguments="{}"),
+        Ended(finish="tool_use"),
+    ]
+
+
+def test_a_call_without_any_id_is_named_after_its_attempt(line: Line) -> None:
+    told = said({"functionCall": NAMED}, finish="STOP")
+    del told["responseId"]
+    events = line.heard(sse(told))
+    assert events[0] == ToolDelta(index=0, id="call_att_1_0", name="now", arguments="{}")
+
+
+def test_calls_cut_at_the_limit_are_no_turn_of_tools(line: Line) -> None:
+    events = line.heard(sse(said({"functionCall": NAMED}, finish="MAX_TOKENS")))
+    assert events[-1] == Ended(finish="length")
+
+
+def test_a_call_of_nothing_is_unusable(line: Line) -> None:
+    events = line.heard(sse(said({"functionCall": {"args": {}}}, finish="STOP")))
+    assert (failed(events).kind, failed(events).billed) == ("empty", "as_metered")
+
+
+def test_thoughts_alone_are_no_answer(line: Line) -> None:
+    events = line.heard(sse(said({"text": "Hm.", "thought": True}, finish="STOP")))
+    assert (failed(events).kind, failed(events).billed) == ("empty", "as_metered")
+
+
+def test_what_was_said_is_sent_back_as_it_was_signed(line: Line) -> None:
+    parts: tuple[JsonObject, ...] = (
+        {"text": "Hm.", "thought": True, "thoughtSignature": "aGk_aGk-"},
+        {"text": "Hi"},
+        {"text": "", "thoughtSignature": "c2ln"},
+        {
+            "functionCall": {"id": "a", "name": "now", "args": {"time_zone": None}},
+            "thoughtSignature": "bGFzdA==",
+        },
+        {"functionCall": {"id": "b", "name": "now", "args": {}}},
+    )
+    assembly = Assembly(by="google")
+    for event in line.heard(sse(said(*parts, finish="STOP"))):
+        if isinstance(event, Delta | ThoughtDelta | ToolDelta):
+            assembly.add(event)
+    answered = Message(speaker="assistant", parts=assembly.parts)
+    line.heard(WHOLE, prompt=replace(BARE, messages=(turn("user", "Hi"), answered)))
+    assert line.provider.posts[0].body["contents"][1]["parts"] == list(parts)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +469,18 @@ def test_a_limit_or_a_filter_may_leave_nothing_to_say(line: Line, reason: str) -
 
 
 @pytest.mark.parametrize(
-    "reason", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "OTHER", "LANGUAGE"]
+    "reason",
+    [
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+        "LANGUAGE",
+        "ESCALATION",
+        "PUP_LIMITED_DISABLED",
+        "OTHER",
+    ],
 )
 def test_an_answer_that_ended_for_another_reason_is_unusable_and_billed_as_counted(
     line: Line, reason: str
@@ -252,9 +546,9 @@ def test_counts_below_zero_are_doubted(line: Line) -> None:
     assert events[0] == replace(metered(), is_doubtful=True)
 
 
-def test_a_reply_of_thoughts_only_is_a_sign_of_life(line: Line) -> None:
-    thought = {"candidates": [{"content": {"parts": [{"text": "Hm.", "thought": True}]}}]}
-    events = line.heard(sse(thought, reply("Hi", finish="STOP")))
+@pytest.mark.parametrize("part", [{"text": "", "thought": True}, {"executableCode": {"code": "1"}}])
+def test_a_reply_of_nothing_that_is_shown_is_a_sign_of_life(line: Line, part: JsonObject) -> None:
+    events = line.heard(sse(said(part), reply("Hi", finish="STOP")))
     assert events[0] == Alive()
 
 

@@ -12,7 +12,7 @@ from tercet.usage import Usage
 LAST = Completion(
     attempt_id="att_1",
     model="claude-opus-5-5",
-    text="",
+    parts=(),
     finish="stop",
     usage=Usage(),
     cost_nano_usd=0,

@@ -14,7 +14,7 @@ import pytest
 from deployments.proxy import TierProxy
 from tercet.call import Call, Completion, Delta, Failure, Item, Prompt, Retry
 from tercet.config import load
-from tercet.task import Message
+from tercet.task import turn
 from tercet.usage import Usage
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def call(model: str = "claude-opus-5-5") -> Call:
         model=model,
         role="brain",
         round=1,
-        prompt=Prompt(
-            system="", messages=(Message(speaker="user", text="Hi"),), max_output_tokens=100
-        ),
+        prompt=Prompt(system="", messages=(turn("user", "Hi"),), max_output_tokens=100),
         deadline_at=time.time() + 600,
         wants_deltas=True,
     )

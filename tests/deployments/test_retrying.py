@@ -16,7 +16,7 @@ from tercet.catalog import Model
 from tercet.config import load
 from tercet.ledger import Reservation, Sent, Settlement
 from tercet.rules import UpstreamRules
-from tercet.task import Message
+from tercet.task import turn
 from tercet.usage import Usage
 
 AT = 1_795_424_400.0  # 2026-11-23 09:00 UTC
@@ -31,7 +31,7 @@ CALL = Call(
     alternates=(ARGON,),
     role="brain",
     round=1,
-    prompt=Prompt(system="", messages=(Message(speaker="user", text="Hi"),), max_output_tokens=100),
+    prompt=Prompt(system="", messages=(turn("user", "Hi"),), max_output_tokens=100),
     deadline_at=AT + 600,
     wants_deltas=True,
 )

@@ -7,7 +7,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from deployments.serve import SENDS, _told
 from tercet.call import Call, Delta, Failure, Item, Prompt, Retry
-from tercet.task import Message
+from tercet.task import turn
 
 CALL = Call(
     task_id="req_1",
@@ -16,7 +16,7 @@ CALL = Call(
     model="opus",
     role="brain",
     round=1,
-    prompt=Prompt(system="", messages=(Message(speaker="user", text="Hi"),), max_output_tokens=9),
+    prompt=Prompt(system="", messages=(turn("user", "Hi"),), max_output_tokens=9),
     deadline_at=time.time() + 600,
 )
 LAST = Failure(model="opus", kind="overloaded", message="busy")

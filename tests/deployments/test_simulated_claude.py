@@ -246,7 +246,7 @@ def test_an_unusual_end_is_an_answer_and_is_billed(
 
 def test_a_tool_call_streams_arguments_that_are_not_json(caller: Caller) -> None:
     events = caller.stream("hi sim:bad-args")
-    (arguments,) = [e.delta.partial_json for e in events if e.type == "content_block_delta"]
+    arguments = "".join(e.delta.partial_json for e in events if e.type == "content_block_delta")
     with pytest.raises(json.JSONDecodeError):
         json.loads(arguments)
 

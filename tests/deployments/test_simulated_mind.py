@@ -1,16 +1,20 @@
 """What the simulated models say, without a server."""
 
 import ast
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.simulated.arithmetic import sum_in
+from deployments.simulated.markers import tool_orders, user_text
 from deployments.simulated.mind import Speech, speak
 from deployments.simulated.scenarios import OK, Order, Scenario, Stage, pace_of
+from deployments.simulated.signing import is_signed_by, signature
 from tercet.call import Prompt
-from tercet.task import Message
+from tercet.content import Text, ToolResult
+from tercet.task import Message, turn
 
 CLAUDE = "claude-haiku-5-5"
 GEMINI = "gemini-3.8-flash"
@@ -19,7 +23,7 @@ GEMINI = "gemini-3.8-flash"
 def prompt(*users: str, system: str = "", limit: int = 1_000, stop: tuple[str, ...] = ()) -> Prompt:
     messages: list[Message] = []
     for text in users:
-        messages += [Message(speaker="user", text=text), Message(speaker="assistant", text="...")]
+        messages += [turn("user", text), turn("assistant", "...")]
     return Prompt(system=system, messages=tuple(messages[:-1]), max_output_tokens=limit, stop=stop)
 
 
@@ -189,6 +193,44 @@ def test_the_last_marker_that_is_aimed_at_the_model_wins() -> None:
     assert stage.pick("claude-opus-5-5", text) == Scenario(name="e503")
     assert stage.pick(GEMINI, text) == Scenario(name="refusal")
     assert stage.pick(GEMINI, "sim:unheard-of") == OK
+
+
+@pytest.mark.parametrize(
+    ("text", "orders"),
+    [
+        ('sim:tool=Bash {"command": "echo {hi}"} done', [("Bash", {"command": "echo {hi}"})]),
+        ('sim:tool=Bash\n{"a": 1} sim:tool=Read', [("Bash", {"a": 1}), ("Read", {})]),
+        ('sim:tool=mcp__a-b__c@claude{"a": 1}', [("mcp__a-b__c", {"a": 1})]),
+        ('sim:tool=Bash@gemini {"a": 1}', []),
+        ('sim:tool=Bash {"a": ', [("Bash", {})]),
+        ("sim:tool=Bash " + '{"a":' * 9_999, [("Bash", {})]),
+        ("sim:tool sim:tools=Bash", []),
+    ],
+)
+def test_a_tool_marker_takes_the_json_object_behind_it(
+    text: str, orders: list[tuple[str, object]]
+) -> None:
+    assert [(order.name, order.arguments) for order in tool_orders(text, CLAUDE)] == orders
+
+
+def test_a_tool_marker_and_its_arguments_are_no_part_of_the_question() -> None:
+    text = said(CLAUDE, 'one sim:tool=Bash {"command": "echo hi"} two')
+    assert '"one two"' in text
+
+
+def test_markers_count_in_the_users_words_and_not_in_results_of_tools() -> None:
+    result = ToolResult(id="1", parts=(Text("sim:e500"),))
+    messages = (turn("user", "hi"), Message(speaker="user", parts=(Text("a"), result, Text("b"))))
+    assert user_text(Prompt(system="", messages=messages, max_output_tokens=9)) == "hi\na\nb"
+
+
+def test_a_signature_is_its_makers_and_whole() -> None:
+    signed = signature(CLAUDE, "seed")
+    assert re.fullmatch("simsig_claude-haiku-5-5_[0-9a-f]{24}", signed)
+    assert is_signed_by("claude", signed)
+    assert not is_signed_by("gemini", signed)
+    assert not is_signed_by("claude", signed[:-1])
+    assert not is_signed_by("claude", signed.replace("haiku", "opus"))
 
 
 def test_a_value_ends_before_the_full_stop_of_its_sentence() -> None:

@@ -12,13 +12,15 @@ from deployments.ledger import LedgerError
 from router.answering import Answering
 from router.exchange import Office
 from router.gateway import Gateway
-from router.guard import Keyring, sha256
+from router.keyring import Keyring
 from router.policies import Choices, route_by_complexity
+from router.turnstile import Turnstile
 from router.watch import Watch
 from tercet.budget import Balance
 from tercet.call import Completion, Delta, Failure
 from tercet.config import load
-from tercet.keys import Key
+from tercet.content import Text
+from tercet.keys import Key, sha256
 from tercet.ledger import Claim, Claimed, InProgress, Kept, Mismatch, Spending
 from tercet.rules import Fleet
 from tercet.usage import Usage
@@ -27,8 +29,18 @@ CONFIG = load()
 NOW = 1_795_424_400.0
 """2026-11-23 09:00 UTC."""
 OPUS = "claude-opus-5-5"
-KEYS = {"default": "key-of-default", "team": "key-of-team", "junior": "key-of-junior"}
-"""`junior` may use tier 3 alone."""
+KEYS = {
+    "default": "key-of-default",
+    "team": f"tct_teamteam_{'t' * 43}",
+    "junior": f"tct_juniorjr_{'j' * 43}",
+}
+TEAM = Key(id="team", handle="teamteam", sha256=sha256(KEYS["team"].encode()))
+JUNIOR = Key(
+    id="junior",
+    handle="juniorjr",
+    sha256=sha256(KEYS["junior"].encode()),
+    tiers=frozenset({"tier3"}),
+)
 CAPS = {"month": 180_000_000_000, "key:team": 20_000_000_000}
 USD = 1_000_000_000
 
@@ -38,10 +50,13 @@ class Books:
     """A ledger in memory; as slow or as broken as a test wants it."""
 
     down: bool = False
+    known: list = field(default_factory=lambda: [TEAM, JUNIOR])
+    looked_up: list = field(default_factory=list)
     spent: Spending = field(default_factory=lambda: Spending(month="2026-11"))
     opened: list = field(default_factory=list)
     closed: list = field(default_factory=list)
     claims: dict = field(default_factory=dict)
+    memories: dict = field(default_factory=dict)
     claiming: asyncio.Event = field(default_factory=asyncio.Event)
     read: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -86,6 +101,27 @@ class Books:
         self.read.set()
         return self.spent
 
+    async def keys(self):
+        await self._answers()
+        return self.known
+
+    async def key(self, handle):
+        self.looked_up.append(handle)
+        await self._answers()
+        return next((key for key in self.known if key.handle == handle), None)
+
+    async def remember(self, answer_id, key_id, document, _at) -> None:
+        await self._answers()
+        self.memories[answer_id, key_id] = document
+
+    async def recall(self, answer_id, key_id):
+        await self._answers()
+        return self.memories.get((answer_id, key_id))
+
+    async def forget(self, answer_id, key_id) -> bool:
+        await self._answers()
+        return self.memories.pop((answer_id, key_id), None) is not None
+
     async def _answers(self) -> None:
         await asyncio.sleep(0)
         if self.down:
@@ -117,7 +153,7 @@ class Says:
         yield Completion(
             attempt_id=f"att_{len(self.calls)}",
             model=call.model,
-            text="".join(self.words),
+            parts=(Text("".join(self.words)),),
             finish="stop",
             usage=Usage(fresh_input=10, output=3),
             cost_nano_usd=1_000,
@@ -146,6 +182,7 @@ class Site:
     books: Books
     watch: Watch
     office: Office
+    routes: list
 
     async def ask(self, content="What is 17 * 23?", key="default", idempotency=None, **fields):
         headers = {"authorization": f"Bearer {KEYS[key]}"}
@@ -170,23 +207,25 @@ async def gateway(
     """Serve HTTP on the scripted `call`."""
     books = books or Books()
     site = _site(call, books, policy)
-    transport = httpx2.ASGITransport(site.app())
+    app = site.app()
+    transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Site(http=http, books=books, watch=site.watch, office=site.office)
+        yield Site(http=http, books=books, watch=site.watch, office=site.office, routes=app.routes)
     await asyncio.sleep(0)
 
 
 def _site(call, books: Books, policy) -> Gateway:
     config = replace(CONFIG, budget=replace(CONFIG.budget, caps=CAPS))
     fleet = Fleet(providers=frozenset({"anthropic"}), local_available=False)
+    keyring = Keyring(sha256(KEYS["default"].encode()), books, Turnstile(lambda: 1, clock), clock)
     choices = Choices(
         catalog=config.catalog,
         rules=config.rules,
         budget=config.budget,
         fleet=fleet,
-        keys={"junior": Key(id="junior", sha256="", tiers=frozenset({"tier3"}))},
+        keys=keyring.keys,
     )
-    watch = Watch(books, config.budget, clock)
+    watch = Watch(books, config.budget, clock, keyring.replace)
     answering = Answering(
         policy=policy, choices=choices, stage=stage_of(call, clock), outlook=watch.outlook
     )
@@ -196,10 +235,18 @@ def _site(call, books: Books, policy) -> Gateway:
         office=office,
         books=books,
         watch=watch,
-        keyring=Keyring((key_id, sha256(key.encode())) for key_id, key in KEYS.items()),
+        keyring=keyring,
         is_ready=_ready,
+        count=_count,
         started_at=int(NOW),
     )
+
+
+async def _count(call) -> int | Failure:
+    text = "".join(message.text for message in call.prompt.messages)
+    if "uncountable" in text:
+        return Failure(model=call.model, kind="unavailable", message="scripted")
+    return len(text)
 
 
 def clock() -> float:

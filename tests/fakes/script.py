@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from router import prompts
 from router.compositions.stage import Stage
 from tercet.call import Call, Completion, Delta, Failure, FailureKind, Item, Retry
+from tercet.content import Text
 from tercet.rules import OutputLimits
 from tercet.usage import Usage
 
@@ -75,7 +76,7 @@ class Script:
         yield Completion(
             attempt_id=f"att_{len(self.calls)}",
             model=call.model,
-            text=text,
+            parts=(Text(text),),
             finish="length" if isinstance(line, Cut) else "stop",
             usage=Usage(fresh_input=10, output=2),
             cost_nano_usd=100,

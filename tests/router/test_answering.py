@@ -1,19 +1,20 @@
 from dataclasses import replace
 
-from router.answering import Answering, Decision
+from router.answering import Answering, Decision, opening
 from router.policies import Choices, route_by_complexity
 from tercet.config import load
+from tercet.content import Controls, Text, Tool, ToolResult, ToolUse
 from tercet.outlook import Outlook
 from tercet.route import Refused
 from tercet.rules import Fleet
-from tercet.task import Message, Task
+from tercet.task import Message, Task, turn
 
 CONFIG = load()
 TASK = Task(
     id="req_1",
     key_id="default",
     model="tier3",
-    messages=(Message(speaker="user", text="hello"),),
+    messages=(turn("user", "hello"),),
     deadline_at=600.0,
 )
 
@@ -37,3 +38,22 @@ def test_each_decision_reads_the_latest_outlook() -> None:
     assert isinstance(second, Decision)
     assert [first.route.name, second.route.name] == ["tier3", "claude-haiku-5-5"]
     assert isinstance(third, Refused)
+
+
+def test_a_loop_of_tools_is_judged_by_its_first_turn_at_every_turn() -> None:
+    use = ToolUse(id="call_1", name="ls", arguments="{}")
+    first = (turn("system", "You are an agent."), turn("user", "Design a ledger."))
+    later = (
+        *first,
+        Message(speaker="assistant", parts=(Text("Let me look."), use)),
+        Message(speaker="user", parts=(ToolResult(id="call_1", parts=(Text("a.txt"),)),)),
+        turn("assistant", "Nothing there."),
+        turn("user", "What is 2 + 2?"),
+    )
+    offered = replace(TASK, controls=Controls(tools=(Tool(name="ls"),)))
+
+    assert opening(replace(offered, messages=first)).messages == first
+    assert opening(replace(offered, messages=later)).messages == first
+    assert opening(replace(TASK, messages=later)).messages == first
+    talk = (*first, turn("assistant", "Done."), turn("user", "Thanks"))
+    assert opening(replace(TASK, messages=talk)).messages == talk

@@ -15,7 +15,7 @@ from router.evidence.lexicon import LEXICON
 from router.evidence.reading import LAST_HEAD_CHARS, LAST_TAIL_CHARS, READ_CHARS, excerpts
 from router.evidence.shapes import SHAPES
 from router.evidence.signals import SIGNALS
-from tercet.task import Hints, Message, Profile, Task, TaskKind
+from tercet.task import Hints, Message, Profile, Task, TaskKind, turn
 
 CASES = Path(__file__).with_name("classify_cases.jsonl")
 AGENT_PROMPT = """You are an autonomous coding agent. You design, implement, refactor, debug and
@@ -36,7 +36,9 @@ def cases() -> list[Case]:
     rows = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
     return [
         Case(
-            messages=tuple(Message(**message) for message in row["messages"]),
+            messages=tuple(
+                turn(message["speaker"], message["text"]) for message in row["messages"]
+            ),
             kind=row["kind"],
             tier=row["tier"],
             routine=row["routine"],
@@ -58,10 +60,7 @@ def task(messages: Sequence[Message], hints: Hints | None = None) -> Task:
 
 def talk(*turns: str) -> list[Message]:
     """Turns of user and assistant, the user's first."""
-    return [
-        Message(speaker="assistant" if at % 2 else "user", text=turn)
-        for at, turn in enumerate(turns)
-    ]
+    return [turn("assistant" if at % 2 else "user", text) for at, text in enumerate(turns)]
 
 
 def profile_of(*turns: str, hints: Hints | None = None) -> Profile:
@@ -349,7 +348,7 @@ def test_a_question_about_an_implementation_is_a_question() -> None:
     [("what's 2+2?", "question"), ("hi", "question"), ("rename foo to bar", "routine_code")],
 )
 def test_the_system_prompt_of_an_agent_does_not_make_everything_work(text: str, kind: str) -> None:
-    system = Message(speaker="system", text=AGENT_PROMPT * 20)
+    system = turn("system", AGENT_PROMPT * 20)
 
     assert classify(task([system, *talk(text)])).kind == kind
 

@@ -7,7 +7,7 @@ from router.answering import COMPOSITIONS
 from tercet.answer import Answer, NoAnswer, Progress, Speaking
 from tercet.call import Delta
 from tercet.route import Route, Seat
-from tercet.task import Message, Task
+from tercet.task import Task, turn
 
 OPUS, SONNET, HAIKU = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"
 ARGON, FLASH = "gemini-4-argon", "gemini-3.8-flash"
@@ -32,7 +32,7 @@ def route(composition, seats, **changes) -> Route:
 
 
 def task(*texts: str, **changes) -> Task:
-    messages = [Message(speaker="user", text=text) for text in texts or ("What is 17 * 23?",)]
+    messages = [turn("user", text) for text in texts or ("What is 17 * 23?",)]
     values = {"id": "req_1", "key_id": "k", "model": "auto", "deadline_at": 600.0, **changes}
     return Task(messages=tuple(messages), **values)
 
@@ -293,10 +293,10 @@ def test_the_callers_system_messages_limits_and_stops_reach_the_answering_seat()
         key_id="k",
         model="auto",
         messages=(
-            Message(speaker="system", text="Answer in German."),
-            Message(speaker="user", text="Yes?"),
-            Message(speaker="assistant", text=""),
-            Message(speaker="user", text="Well?"),
+            turn("system", "Answer in German."),
+            turn("user", "Yes?"),
+            turn("assistant", ""),
+            turn("user", "Well?"),
         ),
         max_output_tokens=7,
         stop=("END",),

@@ -10,7 +10,7 @@ from router.policies import Choices, route_by_complexity
 from tercet.answer import Answer, NoAnswer, Speaking
 from tercet.config import load
 from tercet.rules import Fleet
-from tercet.task import Message, Task
+from tercet.task import Task, turn
 
 CONFIG = load()
 OPUS, ARGON = "claude-opus-5-5", "gemini-4-argon"
@@ -46,7 +46,7 @@ class Told:
 
 
 def task(model: str = OPUS) -> Task:
-    asked = (Message(speaker="user", text="What is 17 * 23?"),)
+    asked = (turn("user", "What is 17 * 23?"),)
     return Task(id="req_1", key_id="k", model=model, messages=asked, deadline_at=600.0)
 
 
@@ -67,7 +67,7 @@ def test_an_exchange_is_recorded_before_its_answer_is_handed_over() -> None:
     rows = Rows()
 
     async def scenario() -> Answer | NoAnswer:
-        ending = await started(Script({OPUS: ["It is 391."]}), rows).ending()
+        ending, _ = await started(Script({OPUS: ["It is 391."]}), rows).ending()
         assert len(rows.closed) == 1
         return ending
 
@@ -99,7 +99,7 @@ def test_failing_everywhere_is_recorded_as_failed() -> None:
 
     async def scenario() -> Answer | NoAnswer:
         failing = Script({OPUS: [Fails("overloaded")], ARGON: [Fails("timeout")]})
-        return await started(failing, rows).ending()
+        return (await started(failing, rows).ending())[0]
 
     assert isinstance(asyncio.run(scenario()), NoAnswer)
     assert rows.closed[0].outcome == "failed"
@@ -135,7 +135,8 @@ def test_an_exchange_with_a_promise_goes_on_when_its_caller_leaves() -> None:
 
     async def scenario() -> None:
         desk = office(Script({OPUS: ["391"]}), rows)
-        exchange = Exchange(task(), desk.answering.decide(task()), desk, told)
+        decision = desk.answering.decide(task())
+        exchange = Exchange(task(), decision, desk, (told.settle,), is_promised=True)
         exchange.abandon()
         await asyncio.wait(desk.jobs)
 
@@ -150,8 +151,8 @@ def test_a_promise_is_settled_before_the_answer_is_handed_over() -> None:
 
     async def scenario() -> None:
         desk = office(Script({OPUS: ["391"]}), Rows())
-        exchange = Exchange(task(), desk.answering.decide(task()), desk, told)
-        ending = await exchange.ending()
+        exchange = Exchange(task(), desk.answering.decide(task()), desk, (told.settle,))
+        ending, _ = await exchange.ending()
         assert told.endings == [ending]
 
     asyncio.run(scenario())
@@ -166,7 +167,7 @@ def test_a_promise_learns_of_a_bug_and_whoever_waits_does_too() -> None:
 
     async def scenario() -> None:
         desk = office(broken, Rows())
-        await Exchange(task(), desk.answering.decide(task()), desk, told).ending()
+        await Exchange(task(), desk.answering.decide(task()), desk, (told.settle,)).ending()
 
     with pytest.raises(LookupError, match="a bug"):
         asyncio.run(scenario())
@@ -190,6 +191,6 @@ def test_a_bug_in_a_composition_reaches_whoever_waits() -> None:
 
 def test_an_answer_is_not_lost_when_its_task_cannot_be_recorded() -> None:
     async def scenario() -> Answer | NoAnswer:
-        return await started(Script({OPUS: ["391"]}), Refusing()).ending()
+        return (await started(Script({OPUS: ["391"]}), Refusing()).ending())[0]
 
     assert asyncio.run(scenario()).text == "391"

@@ -5,15 +5,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.surfaces.body import JsonObject, JsonValue, parse
-from router.surfaces.openai_chat_request import ChatRequest, Identity, read_request
+from router.surfaces.body import parse
+from router.surfaces.openai_chat import SURFACE
+from router.surfaces.openai_chat_reply import ChatWriter
 from router.surfaces.refusal import Refusal
-from tercet.task import Hints, Message, Task
+from router.surfaces.surface import Identity, Incoming, Order
+from tercet.content import (
+    Controls,
+    JsonObject,
+    JsonValue,
+    OutputFormat,
+    Sampling,
+    Text,
+    Tool,
+    ToolChoice,
+    ToolResult,
+)
+from tercet.task import Hints, Message, Task, turn
 
-MODELS = ("auto", "tier1", "tier2", "tier3", "local", "claude-opus-5-5")
+MODELS = {
+    name: name for name in ("auto", "tier1", "tier2", "tier3", "local", "claude-opus-5-5")
+} | {"gpt-7": "auto"}
 IDENTITY = Identity(task_id="task-1", key_id="key-1", deadline_at=1_800_000_000.0)
 HELLO: JsonObject = {"role": "user", "content": "Hello"}
 PART: JsonValue = {"type": "text", "text": "Hello"}
+PART_OF_OPENAIS_CACHE: JsonValue = {
+    "type": "text",
+    "text": "Hello",
+    "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "30m"},
+}
 MANY_PARTS: list[JsonValue] = [PART] * 10_000
 
 
@@ -29,16 +49,28 @@ def hinted(**metadata: JsonValue) -> JsonObject:
     return body(metadata=metadata)
 
 
-def read(fields: JsonObject) -> ChatRequest:
-    request = read_request(fields, MODELS, IDENTITY)
-    assert isinstance(request, ChatRequest), request
-    return request
+def outcome(fields: JsonObject) -> Order | Refusal:
+    return SURFACE.read(Incoming(body=fields, raw=b"", headers={}, query={}), MODELS.get, IDENTITY)
+
+
+def read(fields: JsonObject) -> Order:
+    order = outcome(fields)
+    assert isinstance(order, Order), order
+    return order
 
 
 def refused(fields: JsonObject) -> Refusal:
-    refusal = read_request(fields, MODELS, IDENTITY)
+    refusal = outcome(fields)
     assert isinstance(refusal, Refusal), refusal
     return refusal
+
+
+def tool(name: str, **fields: JsonValue) -> JsonObject:
+    return {"type": "function", "function": {"name": name, **fields}}
+
+
+def offering(*tools: JsonValue, **fields: JsonValue) -> JsonObject:
+    return body(tools=list(tools), **fields)
 
 
 def user(content: JsonValue) -> JsonObject:
@@ -76,11 +108,6 @@ BAD: dict[str, tuple[JsonObject, int, str]] = {
     "role a list": (saying({"role": ["user"], "content": "Hello"}), 400, "messages[0].role"),
     "role unknown": (saying({"role": "model", "content": "Hello"}), 400, "messages[0].role"),
     "role in the wrong case": (saying({"role": "User", "content": "Hi"}), 400, "messages[0].role"),
-    "role tool": (
-        saying(HELLO, {"role": "tool", "content": "4", "tool_call_id": "c"}),
-        400,
-        "messages[1].role",
-    ),
     "role function": (
         saying({"role": "function", "name": "f", "content": "4"}),
         400,
@@ -101,21 +128,6 @@ BAD: dict[str, tuple[JsonObject, int, str]] = {
     ),
     "a part whose type is a list": (
         saying(user([{"type": ["text"], "text": "Hi"}])),
-        400,
-        "messages[0].content[0].type",
-    ),
-    "an image": (
-        saying(user([PART, {"type": "image_url", "image_url": {"url": "https://x/y.png"}}])),
-        400,
-        "messages[0].content[1].type",
-    ),
-    "a sound": (
-        saying(user([{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}])),
-        400,
-        "messages[0].content[0].type",
-    ),
-    "a file": (
-        saying(user([{"type": "file", "file": {"file_id": "f"}}])),
         400,
         "messages[0].content[0].type",
     ),
@@ -144,12 +156,7 @@ BAD: dict[str, tuple[JsonObject, int, str]] = {
         400,
         "messages[1].content",
     ),
-    "tool calls": (
-        saying(HELLO, assistant(content=None, tool_calls=[{"id": "c"}]), HELLO),
-        400,
-        "messages[1].tool_calls",
-    ),
-    "a function call": (
+    "a function call of old": (
         saying(HELLO, assistant(content="x", function_call={"name": "f"}), HELLO),
         400,
         "messages[1].function_call",
@@ -176,13 +183,6 @@ BAD: dict[str, tuple[JsonObject, int, str]] = {
         400,
         "messages[0].content",
     ),
-    "tools": (body(tools=[{"type": "function", "function": {"name": "f"}}]), 400, "tools"),
-    "tools an object": (body(tools={}), 400, "tools"),
-    "functions": (body(functions=[{"name": "f"}]), 400, "functions"),
-    "tool_choice required": (body(tool_choice="required"), 400, "tool_choice"),
-    "tool_choice an object": (body(tool_choice={"type": "function"}), 400, "tool_choice"),
-    "function_call an object": (body(function_call={"name": "f"}), 400, "function_call"),
-    "web search": (body(web_search_options={}), 400, "web_search_options"),
     "n 2": (body(n=2), 400, "n"),
     "n 0": (body(n=0), 400, "n"),
     "n true": (body(n=True), 400, "n"),
@@ -192,13 +192,84 @@ BAD: dict[str, tuple[JsonObject, int, str]] = {
     "audio": (body(audio={"voice": "v", "format": "mp3"}), 400, "audio"),
     "spoken modality": (body(modalities=["text", "audio"]), 400, "modalities"),
     "no modality": (body(modalities=[]), 400, "modalities"),
-    "JSON mode": (body(response_format={"type": "json_object"}), 400, "response_format"),
-    "a JSON schema": (
-        body(response_format={"type": "json_schema", "json_schema": {}}),
+    "functions": (body(functions=[{"name": "f"}]), 400, "functions"),
+    "function_call an object": (body(function_call={"name": "f"}), 400, "function_call"),
+    "web search": (body(web_search_options={}), 400, "web_search_options"),
+    "moderation": (body(moderation={"model": "omni"}), 400, "moderation"),
+    "tools an object": (body(tools={}), 400, "tools"),
+    "257 tools": (offering(*[tool(f"f{at}") for at in range(257)]), 400, "tools"),
+    "a tool that is a string": (offering("f"), 400, "tools[0]"),
+    "a custom tool": (
+        offering({"type": "custom", "custom": {"name": "f"}}),
         400,
-        "response_format",
+        "tools[0].type",
+    ),
+    "a tool without a type": (offering({"function": {"name": "f"}}), 400, "tools[0].type"),
+    "a tool without a function": (offering({"type": "function"}), 400, "tools[0].function"),
+    "a tool without a name": (
+        offering({"type": "function", "function": {}}),
+        400,
+        "tools[0].function.name",
+    ),
+    "a tool's name with a dot": (offering(tool("a.b")), 400, "tools[0].function.name"),
+    "a tool's name of 129 characters": (offering(tool("f" * 129)), 400, "tools[0].function.name"),
+    "two tools of one name": (offering(tool("f"), tool("f")), 400, "tools[1].function.name"),
+    "a tool's description a list": (
+        offering(tool("f", description=[])),
+        400,
+        "tools[0].function.description",
+    ),
+    "a tool's parameters a list": (
+        offering(tool("f", parameters=[])),
+        400,
+        "tools[0].function.parameters",
+    ),
+    "a tool's strict 1": (offering(tool("f", strict=1)), 400, "tools[0].function.strict"),
+    "a tool's breakpoint of a day": (
+        offering({**tool("f"), "cache_control": {"type": "ephemeral", "ttl": "24h"}}),
+        400,
+        "tools[0].cache_control.ttl",
+    ),
+    "tool_choice unknown": (body(tool_choice="any"), 400, "tool_choice"),
+    "tool_choice a list": (body(tool_choice=["auto"]), 400, "tool_choice"),
+    "tool_choice required without tools": (body(tool_choice="required"), 400, "tool_choice"),
+    "tool_choice of allowed tools": (
+        body(tool_choice={"type": "allowed_tools", "allowed_tools": {}}),
+        400,
+        "tool_choice.type",
+    ),
+    "tool_choice without a function": (
+        body(tool_choice={"type": "function"}),
+        400,
+        "tool_choice.function",
+    ),
+    "tool_choice of a tool that is not there": (
+        offering(tool("f"), tool_choice={"type": "function", "function": {"name": "g"}}),
+        400,
+        "tool_choice.function.name",
     ),
     "response_format a string": (body(response_format="text"), 400, "response_format"),
+    "response_format unknown": (
+        body(response_format={"type": "grammar"}),
+        400,
+        "response_format.type",
+    ),
+    "a JSON schema that is not there": (
+        body(response_format={"type": "json_schema"}),
+        400,
+        "response_format.json_schema",
+    ),
+    "a JSON schema without a name": (
+        body(response_format={"type": "json_schema", "json_schema": {}}),
+        400,
+        "response_format.json_schema.name",
+    ),
+    "a JSON schema that is true": (
+        body(response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": True}}),
+        400,
+        "response_format.json_schema.schema",
+    ),
+    "17 stops": (body(stop=["s"] * 17), 400, "stop"),
     "temperature over 2": (body(temperature=2.1), 400, "temperature"),
     "temperature under 0": (body(temperature=-0.1), 400, "temperature"),
     "temperature a string": (body(temperature="1"), 400, "temperature"),
@@ -230,10 +301,9 @@ BAD: dict[str, tuple[JsonObject, int, str]] = {
     "max_tokens beyond 32 bits": (body(max_tokens=2**31), 400, "max_tokens"),
     "max_completion_tokens 0": (body(max_completion_tokens=0), 400, "max_completion_tokens"),
     "two limits": (body(max_tokens=1, max_completion_tokens=2), 400, "max_tokens"),
-    "stop empty": (body(stop=""), 400, "stop"),
+    "stop empty": (body(stop=""), 400, "stop[0]"),
     "stop a number": (body(stop=1), 400, "stop"),
     "stop an object": (body(stop={}), 400, "stop"),
-    "five stops": (body(stop=["a", "b", "c", "d", "e"]), 400, "stop"),
     "a stop that is empty": (body(stop=["a", ""]), 400, "stop[1]"),
     "a stop that is null": (body(stop=[None]), 400, "stop[0]"),
     "stream a string": (body(stream="true"), 400, "stream"),
@@ -284,26 +354,26 @@ def test_a_bad_body_is_refused_at_its_field(fields: JsonObject, status: int, par
 
 
 def test_a_small_body_becomes_a_task() -> None:
-    assert read(body()) == ChatRequest(
+    assert read(body()) == Order(
         task=Task(
             id="task-1",
             key_id="key-1",
             model="auto",
-            messages=(Message(speaker="user", text="Hello"),),
+            messages=(turn("user", "Hello"),),
             deadline_at=1_800_000_000.0,
         ),
         stream=False,
-        include_usage=False,
+        writer=ChatWriter(include_usage=False),
         ignored=(),
     )
 
 
 def test_a_full_body_becomes_a_task() -> None:
-    request = read(
+    order = read(
         {
             "model": "claude-opus-5-5",
             "messages": [
-                {"role": "developer", "content": "Be brief", "name": "ops"},
+                {"role": "developer", "content": "Be brief"},
                 user([{"type": "text", "text": "One "}, {"type": "text", "text": "two"}]),
                 assistant(content="Three", refusal=None, annotations=[], tool_calls=[]),
                 assistant(content=[{"type": "refusal", "refusal": "No."}]),
@@ -315,29 +385,88 @@ def test_a_full_body_becomes_a_task() -> None:
             "stream": True,
             "stream_options": {"include_usage": True, "include_obfuscation": False},
             "metadata": {"tier": "tier2", "kind": "bug_fix", "strict": True, "ticket": "T-1"},
+            "tools": [
+                tool("add", description="Adds", parameters={"type": "object"}, strict=True)
+                | {"cache_control": {"type": "ephemeral", "ttl": "1h"}},
+                tool("stop"),
+            ],
+            "tool_choice": {"type": "function", "function": {"name": "add"}},
+            "parallel_tool_calls": False,
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "sum", "schema": {"type": "number"}, "strict": True},
+            },
+            "reasoning_effort": "xhigh",
+            "temperature": 0,
+            "top_p": 0.5,
+            "presence_penalty": -2,
+            "frequency_penalty": 2.0,
+            "seed": -1,
         }
     )
-    assert request == ChatRequest(
+    assert order == Order(
         task=Task(
             id="task-1",
             key_id="key-1",
             model="claude-opus-5-5",
             messages=(
-                Message(speaker="system", text="Be brief"),
-                Message(speaker="user", text="One two"),
-                Message(speaker="assistant", text="Three"),
-                Message(speaker="assistant", text="No."),
-                Message(speaker="user", text="Four"),
+                turn("system", "Be brief"),
+                Message(speaker="user", parts=(Text("One "), Text("two"))),
+                turn("assistant", "Three"),
+                turn("assistant", "No."),
+                turn("user", "Four"),
             ),
             max_output_tokens=100,
             stop=("END", "\n"),
+            controls=Controls(
+                tools=(
+                    Tool(
+                        name="add",
+                        description="Adds",
+                        schema={"type": "object"},
+                        strict=True,
+                        cache="1h",
+                    ),
+                    Tool(name="stop"),
+                ),
+                tool_choice=ToolChoice(mode="one", name="add"),
+                parallel_tools=False,
+                output=OutputFormat(name="sum", schema={"type": "number"}, strict=True),
+                effort="xhigh",
+                shows_thoughts=True,
+                sampling=Sampling(
+                    temperature=0.0,
+                    top_p=0.5,
+                    presence_penalty=-2.0,
+                    frequency_penalty=2.0,
+                    seed=-1,
+                ),
+            ),
             hints=Hints(tier="tier2", kind="bug_fix", strict=True),
             deadline_at=1_800_000_000.0,
         ),
         stream=True,
-        include_usage=True,
+        writer=ChatWriter(include_usage=True),
         ignored=(),
     )
+
+
+def test_a_name_that_a_client_invents_is_the_model_it_stands_for() -> None:
+    assert read(body(model="gpt-7")).task.model == "auto"
+
+
+@pytest.mark.parametrize("mode", ["none", "auto", "required"])
+def test_a_tool_may_be_forbidden_left_or_required(mode: str) -> None:
+    assert read(offering(tool("f"), tool_choice=mode)).task.controls.tool_choice.mode == mode
+
+
+def test_json_may_be_wanted_without_a_schema() -> None:
+    order = read(body(response_format={"type": "json_object"}))
+    assert order.task.controls.output == OutputFormat(schema=None)
+
+
+def test_who_asks_for_no_thinking_is_shown_none() -> None:
+    assert not read(body(reasoning_effort="none")).task.controls.shows_thoughts
 
 
 def test_every_hint_is_read() -> None:
@@ -393,35 +522,60 @@ def test_a_field_that_asks_for_nothing_is_not_called_ignored() -> None:
 
 
 def test_fields_without_effect_are_named_in_order() -> None:
-    request = read(
+    order = read(
         body(
             user="u",
-            temperature=0,
-            top_p=1,
-            presence_penalty=-2,
-            frequency_penalty=2.0,
-            seed=-1,
             logit_bias={"50256": -100},
+            top_logprobs=3,
             store=False,
             service_tier="auto",
-            reasoning_effort="xhigh",
             verbosity="low",
+            prompt_cache_key="k",
+            prompt_cache_options={"mode": "explicit"},
             chat_template="{{ evil }}",
+            prediction={"type": "content", "content": "x"},
         )
     )
-    assert request.ignored == (
+    assert order.ignored == (
         "chat_template",
-        "frequency_penalty",
         "logit_bias",
-        "presence_penalty",
-        "reasoning_effort",
-        "seed",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
         "service_tier",
         "store",
-        "temperature",
-        "top_p",
+        "top_logprobs",
         "user",
         "verbosity",
+    )
+
+
+def test_what_is_dropped_inside_other_fields_is_named_too() -> None:
+    image: JsonObject = {"url": "https://example.com/a.png", "detail": "high"}
+    order = read(
+        saying(
+            HELLO | {"name": "ops"},
+            assistant(content="Hi", annotations=[{"type": "url_citation"}]),
+            user(
+                [
+                    PART_OF_OPENAIS_CACHE,
+                    {"type": "image_url", "image_url": image},
+                ]
+            ),
+        )
+        | {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "n", "description": "A number", "schema": {}},
+            }
+        }
+    )
+    assert order.ignored == (
+        "image_url.detail",
+        "messages.annotations",
+        "messages.name",
+        "prompt_cache_breakpoint",
+        "response_format.json_schema.description",
     )
 
 
@@ -442,7 +596,7 @@ def test_a_blank_system_message_is_left_out() -> None:
     request = read(
         saying({"role": "system", "content": ""}, HELLO, {"role": "system", "content": " "})
     )
-    assert request.task.messages == (Message(speaker="user", text="Hello"),)
+    assert request.task.messages == (turn("user", "Hello"),)
 
 
 def test_a_system_message_may_come_last() -> None:
@@ -452,7 +606,7 @@ def test_a_system_message_may_come_last() -> None:
 
 def test_a_refusal_beside_null_content_is_what_the_assistant_said() -> None:
     request = read(saying(HELLO, assistant(content=None, refusal="No."), HELLO))
-    assert request.task.messages[1] == Message(speaker="assistant", text="No.")
+    assert request.task.messages[1] == turn("assistant", "No.")
 
 
 def test_text_is_kept_to_the_byte() -> None:
@@ -468,7 +622,7 @@ def test_the_most_messages_and_parts_are_read() -> None:
 EDGES: dict[str, JsonObject] = {
     "one output token": body(max_tokens=1),
     "the most output tokens": body(max_completion_tokens=2**31 - 1),
-    "four stops": body(stop=["a", "b", "c", "d"]),
+    "16 stops": body(stop=["s"] * 16),
     "temperature 0": body(temperature=0),
     "temperature 2": body(temperature=2),
     "a name of 256 characters": saying(HELLO | {"name": "n" * 256}),
@@ -484,7 +638,7 @@ def test_a_value_at_the_edge_of_its_range_is_read(fields: JsonObject) -> None:
 
 @pytest.mark.parametrize("name", ["m", "m" * 256])
 def test_a_models_name_has_1_to_256_characters(name: str) -> None:
-    assert isinstance(read_request(body(model=name), (name,), IDENTITY), ChatRequest)
+    assert refused(body(model=name)).status == 404
 
 
 def test_one_stop_may_be_given_bare() -> None:
@@ -498,29 +652,20 @@ def test_a_field_that_is_missing_is_called_missing(name: str) -> None:
     assert refused(fields).code == "missing_required_parameter"
 
 
-def test_a_tool_result_is_told_how_to_travel() -> None:
-    assert refused(saying({"role": "tool", "content": "4"})).message == (
-        "messages[0].role tool is not supported yet; send tool results as user text."
-    )
-
-
 def test_an_unknown_model_is_answered_as_openai_answers_it() -> None:
     assert refused(body(model="gpt-4o")) == Refusal(
         status=404,
         type="not_found_error",
         code="model_not_found",
-        message=(
-            "model 'gpt-4o' does not exist; "
-            "use one of: auto, claude-opus-5-5, local, tier1, tier2, tier3."
-        ),
+        message=("model 'gpt-4o' does not exist; GET /v1/models lists those that do."),
         param="model",
     )
 
 
 def test_a_field_that_is_not_supported_says_what_is() -> None:
-    refusal = refused(body(tool_choice="required"))
+    refusal = refused(body(function_call="f"))
     assert refusal.code == "unsupported_parameter"
-    assert refusal.message == ('tool_choice is not supported yet: it must be "none" or "auto".')
+    assert refusal.message == 'function_call is not supported: it must be "none" or "auto".'
 
 
 def test_no_more_than_100_characters_of_a_value_come_back() -> None:
@@ -532,14 +677,31 @@ def test_no_more_than_100_characters_of_a_value_come_back() -> None:
 RICH = """{
   "model": "auto", "stream": true, "stream_options": {"include_usage": true},
   "messages": [
-    {"role": "system", "content": "Be brief", "name": "ops"},
-    {"role": "user", "content": [{"type": "text", "text": "One"}]},
-    {"role": "assistant", "content": "Two", "tool_calls": null, "refusal": null},
+    {"role": "system", "content": "Be brief", "cache_control": {"type": "ephemeral"}},
+    {"role": "user", "content": [
+      {"type": "text", "text": "One", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+      {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+      {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+      {"type": "file", "file": {"filename": "a", "file_data": "data:application/pdf;base64,AAAA"}}
+    ]},
+    {"role": "assistant", "content": "Two", "tool_calls": [
+      {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"},
+       "extra_content": {"google": {"thought_signature": "AAAA"}}},
+      {"id": "b", "type": "function", "function": {"name": "f", "arguments": ""}}],
+     "reasoning_content": "Hm", "extra_content": {"tercet": {"thoughts": [
+       {"at": 1, "text": "Hm", "signature": "s", "by": "anthropic", "is_redacted": false}]}}},
+    {"role": "tool", "tool_call_id": "a", "content": "4"},
+    {"role": "tool", "tool_call_id": "b", "content": [{"type": "text", "text": "5"}]},
     {"role": "user", "content": "Three"}
   ],
   "metadata": {"tier": "tier2", "kind": "bug_fix", "strict": "true", "is_routine": false},
-  "max_tokens": 9, "stop": ["END"], "n": 1, "logprobs": false, "tools": [], "temperature": 0.5,
-  "logit_bias": {"1": 1}, "response_format": {"type": "text"}, "modalities": ["text"], "seed": 1
+  "max_tokens": 9, "stop": ["END"], "n": 1, "logprobs": false, "temperature": 0.5,
+  "tools": [{"type": "function", "function": {
+    "name": "f", "description": "F", "parameters": {"type": "object"}, "strict": false}}],
+  "tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": true,
+  "reasoning_effort": "low", "logit_bias": {"1": 1}, "modalities": ["text"], "seed": 1,
+  "response_format": {"type": "json_schema", "json_schema": {
+    "name": "n", "schema": {"type": "object"}, "strict": true}}
 }"""
 TOKENS = re.findall(r'"[^"]*"|[\w.]+|\W', RICH)
 WORDS = [at for at, token in enumerate(TOKENS) if token[0] == '"' or token[0].isalnum()]
@@ -552,12 +714,12 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(NAMES, JSON))
-def test_any_json_object_is_a_request_or_a_client_error(fields: JsonObject) -> None:
+def test_any_json_object_is_an_order_or_a_client_error(fields: JsonObject) -> None:
     assert_is_read_or_refused(fields)
 
 
 @given(st.sampled_from(WORDS), JSON)
-def test_a_valid_body_with_any_word_replaced_is_a_request_or_a_client_error(
+def test_a_valid_body_with_any_word_replaced_is_an_order_or_a_client_error(
     at: int, value: JsonValue
 ) -> None:
     raw = "".join([*TOKENS[:at], json.dumps(value), *TOKENS[at + 1 :]]).encode()
@@ -566,20 +728,71 @@ def test_a_valid_body_with_any_word_replaced_is_a_request_or_a_client_error(
         assert_is_read_or_refused(fields)
 
 
+def places(value: JsonValue, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the path of every value inside `value`, and its own."""
+    inner: list[tuple[str | int, JsonValue]] = []
+    if isinstance(value, dict):
+        inner = list(value.items())
+    if isinstance(value, list):
+        inner = list(enumerate(value))
+    return [path, *(place for key, item in inner for place in places(item, (*path, key)))]
+
+
+def replaced(value: JsonValue, path: tuple[str | int, ...], by: JsonValue) -> JsonValue:
+    """Return a copy of `value` with something else at one place."""
+    if not path:
+        return by
+    match value, path[0]:
+        case dict(), str(key):
+            return value | {key: replaced(value[key], path[1:], by)}
+        case list(), int(at):
+            return [*value[:at], replaced(value[at], path[1:], by), *value[at + 1 :]]
+        case _:
+            raise AssertionError(path)
+
+
+RICH_BODY = json.loads(RICH)
+PLACES = places(RICH_BODY)[1:]
+
+
+@given(st.sampled_from(PLACES), JSON)
+def test_a_valid_body_with_any_value_replaced_is_an_order_or_a_client_error(
+    place: tuple[str | int, ...], value: JsonValue
+) -> None:
+    fields = replaced(RICH_BODY, place, value)
+    assert isinstance(fields, dict)
+    assert_is_read_or_refused(fields)
+
+
+@pytest.mark.parametrize("value", [None, True, 0, -1, 1.5, "", "x", [], [None], {}, {"x": None}])
+def test_no_value_at_any_place_is_more_than_a_client_error(value: JsonValue) -> None:
+    for place in PLACES:
+        fields = replaced(RICH_BODY, place, value)
+        assert isinstance(fields, dict)
+        assert_is_read_or_refused(fields)
+
+
 def assert_is_read_or_refused(fields: JsonObject) -> None:
-    match read_request(fields, MODELS, IDENTITY):
+    match outcome(fields):
         case Refusal(status=status, message=message, param=param):
             assert status in (400, 404)
             assert param is not None
             assert message.startswith(f"{param} ")
             assert len(message) < 1_500
-        case ChatRequest(task=task, ignored=ignored):
-            assert task.messages[-1].text.strip()
-            assert any(message.speaker == "user" for message in task.messages)
+        case Order(task=task, ignored=ignored):
+            spoken = [message for message in task.messages if message.speaker != "system"]
+            assert spoken[-1].speaker == "user"
+            assert spoken[-1].text.strip() or any(
+                not isinstance(part, Text) for part in spoken[-1].parts
+            )
             assert json.dumps(ignored).isascii()
 
 
 def test_the_body_that_is_mutated_is_itself_valid() -> None:
-    fields = parse(RICH.encode())
-    assert isinstance(fields, dict)
-    assert read(fields).ignored == ("logit_bias", "seed", "temperature")
+    order = read(RICH_BODY)
+    assert order.ignored == ("logit_bias",)
+    assert order.task.is_agentic
+    assert [part for part in order.task.messages[-1].parts if isinstance(part, ToolResult)] == [
+        ToolResult(id="a", parts=(Text("4"),)),
+        ToolResult(id="b", parts=(Text("5"),)),
+    ]

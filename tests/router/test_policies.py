@@ -4,11 +4,12 @@ import pytest
 
 from router.policies import Choices, route_by_complexity
 from tercet.config import load
+from tercet.content import Controls, Tool
 from tercet.keys import Key
 from tercet.outlook import Outlook
 from tercet.route import Refused, Seat
 from tercet.rules import Fleet
-from tercet.task import Hints, Message, Profile, Task
+from tercet.task import Hints, Profile, Task, turn
 
 CONFIG = load()
 BOTH = frozenset({"anthropic", "google"})
@@ -16,13 +17,14 @@ BOTH = frozenset({"anthropic", "google"})
 
 def choices(providers=BOTH, local_available=False, step=1, weight=1.0, tiers=None) -> Choices:
     """Return what may be chosen from; `tiers` are those of the caller's key."""
+    key = Key(id="default", sha256="0" * 64, tiers=tiers and frozenset(tiers))
     normal = Outlook.normal()
     return Choices(
         catalog=CONFIG.catalog,
         rules=CONFIG.rules,
         budget=CONFIG.budget,
         fleet=Fleet(providers=frozenset(providers), local_available=local_available),
-        keys={"default": Key(id="default", sha256="0" * 64, tiers=tiers and frozenset(tiers))},
+        keys={"default": key},
         outlook=replace(normal, step=step, cost_weight=weight, why="much is spent"),
     )
 
@@ -32,7 +34,7 @@ def task(model: str = "auto", **hints) -> Task:
         id="req_1",
         key_id="default",
         model=model,
-        messages=(Message(speaker="user", text="hello"),),
+        messages=(turn("user", "hello"),),
         hints=Hints(**hints),
         deadline_at=600.0,
     )
@@ -310,3 +312,59 @@ def test_a_key_that_may_not_use_the_cheapest_model_is_refused_on_step_four() -> 
         "and the key default may use tier1 alone",
         resets_at=2_678_400.0,
     )
+
+
+def choices_of_models(*models: str) -> Choices:
+    """Return what may be chosen from with a key that may ask these models alone."""
+    key = Key(id="default", sha256="0" * 64, models=frozenset(models))
+    return replace(choices(), keys={"default": key})
+
+
+def with_tools(asked: Task) -> Task:
+    return replace(asked, controls=Controls(tools=(Tool(name="ls"),)))
+
+
+def test_a_loop_of_tools_is_given_to_one_seat_of_its_tier_and_to_no_assistant() -> None:
+    profile = replace(PLAIN, requires_design=True, size_tokens=100_000)
+    route = route_by_complexity(with_tools(task()), profile, choices())
+
+    assert (route.name, route.composition) == ("tier1", "single")
+    assert route.seats == (
+        Seat(
+            role="single",
+            tier="tier1",
+            model="claude-opus-5-5",
+            alternates=("gemini-4-argon",),
+        ),
+    )
+    assert route.reason == "tier1 because it requires design; one seat, because tools are in use"
+
+
+def test_a_loop_of_tools_in_a_tier_without_its_first_model_goes_to_the_second() -> None:
+    route = route_by_complexity(with_tools(task("tier3")), PLAIN, choices(providers={"google"}))
+
+    assert [seat.model for seat in route.seats] == ["gemini-3.8-flash"]
+    assert route.degraded == ("single:no_key",)
+
+
+def test_a_key_that_may_ask_one_model_gets_that_one_wherever_it_sits() -> None:
+    allowed = choices_of_models("gemini-4-argon")
+
+    assert route_by_complexity(task(), PLAIN, allowed).name == "tier2"
+    assert route_by_complexity(task("gemini-4-argon"), PLAIN, allowed).name == "gemini-4-argon"
+    for seat in route_by_complexity(task("tier1"), PLAIN, allowed).seats:
+        assert (seat.model, seat.alternates) == ("gemini-4-argon", ())
+
+
+def test_a_key_is_refused_a_model_it_may_not_ask() -> None:
+    refused = route_by_complexity(
+        task("claude-opus-5-5"), PLAIN, choices_of_models("gemini-4-argon")
+    )
+
+    assert refused == Refused(reason="the key default may not ask claude-opus-5-5")
+
+
+def test_a_key_without_a_model_that_is_there_is_refused_everything() -> None:
+    refused = route_by_complexity(task(), PLAIN, choices_of_models("gemini-9"))
+
+    assert refused == Refused(reason="the key default may use no tier and model that is there")

@@ -9,7 +9,7 @@ from tercet.outlook import Outlook
 
 
 def watching(books: Books) -> Watch:
-    return Watch(books, CONFIG.budget, lambda: NOW)
+    return Watch(books, CONFIG.budget, lambda: NOW, lambda _: None)
 
 
 def test_before_the_first_look_the_month_is_taken_for_a_normal_one() -> None:

@@ -33,7 +33,7 @@ def rows(system) -> tuple[int, int]:
         (b"[" * 100_000, 400, None),
         (b'{"messages": [{"role": "user", "content": "hi"}]}', 400, "model"),
         (b'{"model": 5, "messages": [{"role": "user", "content": "hi"}]}', 400, "model"),
-        (b'{"model": "gpt-9", "messages": [{"role": "user", "content": "hi"}]}', 404, "model"),
+        (b'{"model": "no-such", "messages": [{"role": "user", "content": "hi"}]}', 404, "model"),
         (b'{"model": "auto"}', 400, "messages"),
         (b'{"model": "auto", "messages": []}', 400, "messages"),
         (b'{"model": "auto", "messages": "hi"}', 400, "messages"),

@@ -6,10 +6,8 @@ import yaml
 
 from tercet.config import PROJECT, load, settings
 from tercet.errors import ConfigError
-from tercet.keys import Key
 
 NOBODY = settings({})
-HASH, OTHER_HASH = "0f" * 32, "1e" * 32
 LACKING = object()
 
 
@@ -34,10 +32,6 @@ def change(folder: Path, place: str, value: object) -> None:
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
 
 
-def set_keys(folder: Path, *rows: dict[str, object]) -> None:
-    (folder / "keys.yaml").write_text(yaml.safe_dump(list(rows)), encoding="utf-8")
-
-
 def problems_of(folder: Path) -> list[str]:
     with pytest.raises(ConfigError) as refusal:
         load(folder, NOBODY)
@@ -54,21 +48,15 @@ def test_the_shipped_budget_is_read() -> None:
     assert budget.cheapest == "claude-haiku-5-5"
 
 
-def test_there_are_no_further_keys_as_shipped() -> None:
-    assert load(chosen=NOBODY).keys == ()
-
-
 def test_every_scope_can_have_a_cap_and_cents_are_exact(folder: Path) -> None:
     change(folder, "caps.month", "100.10")
     change(folder, "caps.default_key", "0.000000001")
     change(folder, "caps.tiers.tier1", 40)
     change(folder, "caps.providers.google", "19.99")
     change(folder, "caps.gpu", None)
-    set_keys(folder, {"id": "batch", "sha256": HASH, "month_usd": "5.5"})
     assert load(folder, NOBODY).budget.caps == {
         "month": 100_100_000_000,
         "key:default": 1,
-        "key:batch": 5_500_000_000,
         "tier:tier1": 40_000_000_000,
         "provider:google": 19_990_000_000,
     }
@@ -124,47 +112,7 @@ def test_a_broken_budget_is_refused_with_its_place(
 def test_names_that_the_catalog_lacks_are_all_listed(folder: Path) -> None:
     change(folder, "caps.tiers.tier4", 1)
     change(folder, "cheapest", "gemini-5")
-    set_keys(folder, {"id": "batch", "sha256": HASH, "tiers": ["tier3", "tier9", "local"]})
     assert [problem.split(";")[0] for problem in problems_of(folder)] == [
         "budget.yaml: caps.tiers: there is no tier 'tier4'",
         "budget.yaml: cheapest is 'gemini-5'",
-        "keys.yaml: batch: there is no tier 'tier9'",
     ]
-
-
-def test_keys_are_read(folder: Path) -> None:
-    set_keys(
-        folder,
-        {"id": "batch", "sha256": HASH, "tiers": ["tier3", "local"]},
-        {"id": "team-a", "sha256": OTHER_HASH, "month_usd": None, "tiers": None},
-    )
-    assert load(folder, NOBODY).keys == (
-        Key(id="batch", sha256=HASH, tiers=frozenset({"tier3", "local"})),
-        Key(id="team-a", sha256=OTHER_HASH, tiers=None),
-    )
-
-
-def test_ids_and_hashes_are_taken_once(folder: Path) -> None:
-    set_keys(folder, *({"id": name, "sha256": HASH} for name in ("batch", "default", "batch")))
-    assert problems_of(folder) == [
-        "keys.yaml: the id 'batch' is taken; 'default' is the environment's own",
-        "keys.yaml: the id 'default' is taken; 'default' is the environment's own",
-        f"keys.yaml: two keys have the sha256 {HASH}",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("row", "place"),
-    [
-        ({"id": "Batch!", "sha256": HASH}, "rows.0.id"),
-        ({"id": "batch", "sha256": "0f"}, "rows.0.sha256"),
-        ({"id": "batch", "sha256": HASH, "tiers": []}, "rows.0.tiers"),
-        ({"id": "batch", "sha256": HASH, "month_usd": 0.1}, "rows.0.month_usd"),
-        ({"id": "batch", "key": "secret"}, "rows.0.sha256"),
-    ],
-)
-def test_a_broken_key_is_refused_with_its_place(
-    folder: Path, row: dict[str, object], place: str
-) -> None:
-    set_keys(folder, row)
-    assert problems_of(folder)[0].startswith(f"keys.yaml: {place}: ")

@@ -13,7 +13,6 @@ from tercet.rules import Fleet, Limits, OutputLimits
 
 FILES = (
     "budget.yaml",
-    "keys.yaml",
     "models.yaml",
     "prices.yaml",
     "routes.yaml",
@@ -24,8 +23,8 @@ FILES = (
 BROKEN: dict[str, tuple[str, str, str, str]] = {
     "a seat of an unknown model": (
         "models.yaml",
-        "model: gemini-3.8-flash}",
-        "model: gemini-9}",
+        "member, model: gemini-3.8-flash}",
+        "member, model: gemini-9}",
         r"models.yaml: tiers.tier3.seats: 'gemini-9' is not a model; models are \['claude-haiku",
     ),
     "a model that no tier seats": (
@@ -33,6 +32,18 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "role: member, model: gemini-3.8-flash}",
         "role: member, model: gemini-4-argon}",
         "models.yaml: models.gemini-3.8-flash: no tier seats it, so no one could call it; seat it",
+    ),
+    "an alias of nothing": (
+        "models.yaml",
+        'match: "gpt-*mini*", model: tier3',
+        'match: "gpt-*mini*", model: tier9',
+        r"models.yaml: aliases.gpt-\*mini\*: there is no 'tier9'; name a model, a tier, auto or",
+    ),
+    "a skill nobody knows": (
+        "models.yaml",
+        "takes: [images, documents, tools, serial_tools, schemas, effort, forced_tools]}",
+        "takes: [smell]}",
+        "models.yaml: models.claude-haiku-5-5.takes.0: Input should be 'images', 'documents'",
     ),
     "the answering seat second": (
         "models.yaml",
@@ -56,20 +67,20 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
     ),
     "an unknown key of a model": (
         "models.yaml",
-        "gemini-4-argon:    {provider: google,",
-        "gemini-4-argon:    {provider: google, colour: red,",
+        "gemini-4-argon:\n    {provider: google,",
+        "gemini-4-argon:\n    {provider: google, colour: red,",
         "models.yaml: models.gemini-4-argon.colour: Extra inputs are not permitted",
     ),
     "an unknown provider": (
         "models.yaml",
-        "claude-opus-5-5:   {provider: anthropic",
-        "claude-opus-5-5:   {provider: claude",
+        "claude-opus-5-5:\n    {provider: anthropic",
+        "claude-opus-5-5:\n    {provider: claude",
         "models.yaml: models.claude-opus-5-5.provider: Input should be 'anthropic', 'google' or",
     ),
     "a window of nothing": (
         "models.yaml",
-        "{provider: google, window_tokens: 1048576, max_output_tokens: 65536}\n  gemini-3.8",
-        "{provider: google, window_tokens: 0, max_output_tokens: 65536}\n  gemini-3.8",
+        "gemini-4-argon:\n    {provider: google, window_tokens: 1048576",
+        "gemini-4-argon:\n    {provider: google, window_tokens: 0",
         "models.yaml: models.gemini-4-argon.window_tokens: Input should be greater than 0",
     ),
     "an unknown key of the routes": (
@@ -181,6 +192,22 @@ def test_a_model_carries_its_name_and_limits(shipped: Config) -> None:
         provider="google",
         window_tokens=1_048_576,
         max_output_tokens=65_536,
+        takes=frozenset(
+            {
+                "images",
+                "documents",
+                "tools",
+                "forced_tools",
+                "schemas",
+                "effort",
+                "temperature",
+                "top_p",
+                "top_k",
+                "presence_penalty",
+                "frequency_penalty",
+                "seed",
+            }
+        ),
     )
 
 
@@ -257,6 +284,8 @@ def test_every_contradiction_between_the_files_is_listed_at_once(folder: Path) -
         "models.yaml: tiers.tier2.seats: 'gemini-5' is not a model",
         "models.yaml: tiers.tier2.seats: roles are ['lead', 'single']",
         "models.yaml: tiers: tier3 is missing",
+        "models.yaml: aliases.gpt-*mini*: there is no 'tier3'",
+        "models.yaml: aliases.gpt-*nano*: there is no 'tier3'",
         "routes.yaml: local.stand_in is 'nobody'",
         "budget.yaml: caps.tiers: there is no tier 'tier3'",
     ]

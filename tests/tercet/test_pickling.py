@@ -15,9 +15,32 @@ import pytest
 import tercet
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step, completions
 from tercet.budget import Ask, Balance, Denied, Granted
-from tercet.call import Call, Completion, Delta, Failure, Prompt, Retry
-from tercet.catalog import Catalog, Model, Tier, TierSeat
+from tercet.call import (
+    Call,
+    Completion,
+    Delta,
+    Failure,
+    Prompt,
+    Raw,
+    Retry,
+    ThoughtDelta,
+    ToolDelta,
+)
+from tercet.catalog import Alias, Catalog, Model, Tier, TierSeat
 from tercet.config import Config, PriceRow, Settings
+from tercet.content import (
+    Controls,
+    Media,
+    OutputFormat,
+    Sampling,
+    Text,
+    Thought,
+    Tool,
+    ToolChoice,
+    ToolResult,
+    ToolUse,
+    Verbatim,
+)
 from tercet.errors import ConfigError
 from tercet.forecast import Forecast, Rest
 from tercet.keys import Key
@@ -37,16 +60,17 @@ from tercet.ledger import (
 from tercet.outlook import Outlook
 from tercet.route import Refused, Route, Seat
 from tercet.rules import BudgetRules, Fleet, Limits, OutputLimits, Rules, UpstreamRules
-from tercet.task import Hints, Message, Profile, Task
+from tercet.task import Hints, Profile, Task, turn
 from tercet.usage import Usage
 
-MESSAGE = Message(speaker="user", text="Grüße, 世界 🌍")
+MESSAGE = turn("user", "Grüße, 世界 🌍")
 PROMPT = Prompt(system="Be brief.", messages=(MESSAGE,), max_output_tokens=100, stop=("END",))
 USAGE = Usage(fresh_input=1, cache_read=2, cache_write_5m=3, cache_write_1h=4, output=5, thinking=1)
+TOOL = Tool(name="ls", schema={"type": "object"})
 COMPLETION = Completion(
     attempt_id="att_1",
     model="claude-opus-5-5",
-    text="Hello",
+    parts=(Text("Hello"),),
     finish="stop",
     usage=USAGE,
     cost_nano_usd=24_000_000,
@@ -182,7 +206,7 @@ VALUES: tuple[object, ...] = (
     Progress("asking the memory"),
     Speaking(model="claude-opus-5-5", degraded=("memory:timeout",)),
     Answer(
-        text="Hello",
+        parts=(Text("Hello"),),
         model="claude-opus-5-5",
         finish="stop",
         steps=(STEP,),
@@ -190,6 +214,21 @@ VALUES: tuple[object, ...] = (
         settled_by="one seat",
         changed_outcome=False,
     ),
+    ThoughtDelta(text="Hm", signature="c2ln", by="google"),
+    ToolDelta(index=0, id="call_1", name="ls", arguments="{}"),
+    Raw(b"event: ping\n\n"),
+    Alias(pattern="gpt-*", model="auto"),
+    TOOL,
+    Controls(tools=(TOOL,), output=OutputFormat(schema={"type": "object"})),
+    OutputFormat(),
+    Sampling(temperature=0.5),
+    ToolChoice(mode="one", name="ls"),
+    Text("Hi", "5m"),
+    Media(kind="image", mime="image/png", data="AA=="),
+    ToolUse(id="call_1", name="ls", arguments="{}"),
+    ToolResult(id="call_1", parts=(Text("a.txt"),)),
+    Thought(text="Hm", by="google"),
+    Verbatim(provider="anthropic", body=b"{}", headers={}, stream=True),
     NoAnswer(failures=(FAILURE,), steps=(Step(role="brain", round=1, outcome=FAILURE),)),
     USAGE,
     MODEL,
@@ -222,7 +261,7 @@ VALUES: tuple[object, ...] = (
     BALANCE,
     Granted(nano_usd=310, output_tokens=100),
     Denied(scope="month", left_nano_usd=5, is_spent=False),
-    Config(catalog=CATALOG, rules=RULES, prices=(PRICE_ROW,), budget=BUDGET, keys=(KEY,)),
+    Config(catalog=CATALOG, rules=RULES, prices=(PRICE_ROW,), budget=BUDGET),
     Settings(
         api_key="key",
         ledger="/srv/ledger.sqlite3",

@@ -23,7 +23,7 @@ from tercet.call import Prompt
 from tercet.catalog import Model, ProviderName
 from tercet.config import PriceRow, load
 from tercet.rules import Limits
-from tercet.task import Message
+from tercet.task import turn
 from tercet.usage import Usage
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Case = dict[str, Any]
 
 LIMITS = Limits(deadline_s=60, connect_s=10, first_event_s=10, between_events_s=10)
-PROMPT = Prompt(system="", messages=(Message(speaker="user", text="Hi"),), max_output_tokens=7)
+PROMPT = Prompt(system="", messages=(turn("user", "Hi"),), max_output_tokens=7)
 OWN = PriceRow(
     model="our-own",
     valid_from=date(2026, 11, 1),

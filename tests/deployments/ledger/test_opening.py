@@ -162,6 +162,8 @@ def test_a_new_file_has_strict_tables(tmp_path: Path) -> None:
         "writers",
         "exhausted",
         "claims",
+        "answers",
+        "keys",
         "journaled",
     }
 
