@@ -27,7 +27,12 @@ PROMPTS = [
     ("tier3", "Say hello. sim:refusal@gemini"),
     ("local", "Sort the imports."),
     ("claude-haiku-5-5", "Say hello. sim:words=30"),
+    ("claude-opus-5-5", "Think it over. sim:think sim:words=40"),
+    ("gemini-4-argon", 'Look around. sim:tool=ls {"path": "."}'),
+    ("auto", 'Look around. sim:tool=ls {"path": "."}'),
 ]
+SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}
+PATHS = ("/v1/chat/completions", "/v1/messages", "/v1/responses")
 
 
 def open_attempts(system) -> int:
@@ -45,25 +50,41 @@ def request(system, number: int, seed: random.Random) -> None:
     leaves = number % 5 == 0
     stream = seed.random() < 0.5
     delay = f" sim:delay={seed.choice([5, 10, 20])} sim:ttft={seed.choice([0, 20])}"
-    body = {
-        "model": model,
-        "stream": stream,
-        "messages": [{"role": "user", "content": f"{content} #{number}{delay if leaves else ''}"}],
-    }
+    path = seed.choice(PATHS)
+    said = f"{content} #{number}{delay if leaves else ''}"
+    body = {"model": model, "stream": stream, **spelt(path, said)}
     with system.http() as http:
         if not leaves:
-            assert http.post("/v1/chat/completions", json=body).status_code == 200
+            reply = http.post(path, json=body)
+            assert reply.status_code == 200, reply.text
             return
         with suppress(httpx2.HTTPError, httpx2.StreamError):
+            within_s = seed.uniform(0.02, 0.5)
             if stream:
-                leave(http, body, after=seed.randrange(5), within_s=seed.uniform(0.02, 0.5))
+                leave(http.stream("POST", path, json=body), seed.randrange(5), within_s)
             else:
-                http.post("/v1/chat/completions", json=body, timeout=seed.uniform(0.02, 0.5))
+                http.post(path, json=body, timeout=within_s)
 
 
-def leave(http, body, after: int, within_s: float) -> None:
+def spelt(path: str, said: str) -> dict[str, object]:
+    """Return a question, with a tool where it names one, as a path's clients spell it."""
+    turns = [{"role": "user", "content": said}]
+    has_tool = "sim:tool" in said
+    match path:
+        case "/v1/chat/completions":
+            tool = {"type": "function", "function": {"name": "ls", "parameters": SCHEMA}}
+            return {"messages": turns, "tools": [tool] if has_tool else []}
+        case "/v1/responses":
+            tool = {"type": "function", "name": "ls", "parameters": SCHEMA}
+            return {"input": said, "tools": [tool] if has_tool else []}
+        case _:
+            tool = {"name": "ls", "input_schema": SCHEMA}
+            return {"max_tokens": 500, "messages": turns, "tools": [tool] if has_tool else []}
+
+
+def leave(streaming, after: int, within_s: float) -> None:
     """Go away after some lines of a stream, or after a while if they do not come."""
-    with http.stream("POST", "/v1/chat/completions", json=body) as reply:
+    with streaming as reply:
         cut = threading.Timer(within_s, reply.close)
         cut.start()
         for count, _ in enumerate(reply.iter_lines()):
