@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import cast
 
 import anthropic
 import httpx2
@@ -13,7 +14,7 @@ from deployments.claude_reply import Events, Reading, Tee, counted_tokens, kind_
 from deployments.claude_request import count_body, request_body, verbatim_of
 from deployments.provider import Ended, Failed, ProviderEvent, seconds_of
 from tercet.call import Prompt
-from tercet.content import Verbatim
+from tercet.content import JsonValue, Verbatim
 from tercet.rules import Limits
 
 DRAIN_S = 0.5
@@ -139,10 +140,18 @@ def _failed(error: Exception) -> Failed:
     return Failed(kind="truncated", message=type(error).__name__, billed="maybe")
 
 
+def _said(error: anthropic.APIStatusError) -> str:
+    """Return the API's own words; the SDK quotes the whole body around them."""
+    body = cast("JsonValue", error.body)
+    told = body.get("error") if isinstance(body, dict) else None
+    message = told.get("message") if isinstance(told, dict) else None
+    return message if isinstance(message, str) else error.message
+
+
 def _refused(error: anthropic.APIStatusError) -> Failed:
     return Failed(
         kind=kind_of(error.type, error.status_code, f"{error.message} {error.body}"),
-        message=f"{error.type or error.status_code}: {error.message}",
+        message=f"{error.type or error.status_code}: {_said(error)}",
         billed="no",
         retry_after_s=seconds_of(error.response.headers.get("retry-after"), time.time()),
     )

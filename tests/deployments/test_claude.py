@@ -558,3 +558,9 @@ def test_an_unreadable_event_is_a_failure_and_no_exception(line: Line, case: str
     events = line.heard(UNREADABLE[case])
     assert (failed(events).kind, failed(events).billed) == ("truncated", "maybe")
     assert not any(isinstance(event, Ended) for event in events)
+
+
+def test_an_error_is_told_in_the_apis_own_words_alone(line: Line) -> None:
+    told = body(error("overloaded_error", "Come back later."))
+    assert failed(line.heard(told, status=529)).message == "overloaded_error: Come back later."
+    assert failed(line.heard(b"<html>", status=502)).message == "502: <html>"
