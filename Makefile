@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench chaos check fix lock clean
+.PHONY: help run test bench chaos clients check fix lock clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -32,6 +32,9 @@ bench: $(VENV)/.dev ## measure, print the tables and store them in bench/results
 
 chaos: $(VENV)/.dev ## kill everything at every point, and judge by the bill (ARGS="--requests 10000")
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+clients: $(VENV)/.dev ## run the clients people have against a running system, and write docs/clients.md (minutes)
+	PYTHONPATH=tests $(BIN)/python -m clients $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types and import directions
 	$(BIN)/ruff check .

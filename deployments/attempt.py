@@ -243,7 +243,7 @@ async def _listen(
 
 
 def _hear(asking: Asking, piece: Piece, heard: Heard, desk: Desk) -> None:
-    if isinstance(piece, ThoughtDelta | ToolDelta) and piece.signature is not None:
+    if isinstance(piece, ThoughtDelta) or (isinstance(piece, ToolDelta) and piece.signature):
         piece = replace(piece, by=asking.model.provider)
     heard.say(piece, desk.clock())
     reach("attempt_mid")

@@ -89,7 +89,7 @@ class ThoughtDelta:
     text: str
     signature: str | None = None
     by: ProviderName | None = None
-    """Whose `signature` it is; set where an attempt passes it on."""
+    """Whose thought it is; set where an attempt passes it on."""
     is_redacted: bool = False
     """Of the piece with the signature: nothing else of the thought may be seen."""
 
@@ -133,12 +133,11 @@ def pieces_of(parts: tuple[Said, ...]) -> tuple[Piece, ...]:
             case Text():
                 pieces.append(Delta(part.text))
             case Thought():
-                by = None if part.signature is None else part.by
                 pieces.append(
                     ThoughtDelta(
                         text=part.text,
                         signature=part.signature,
-                        by=by,
+                        by=part.by,
                         is_redacted=part.is_redacted,
                     )
                 )

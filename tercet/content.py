@@ -85,6 +85,9 @@ Said = Text | ToolUse | Thought
 
 def text_of(parts: tuple[Part, ...]) -> str:
     """Return the text among the parts, joined; tools, results and thoughts are not text."""
+    if len(parts) == 1:  # nearly every message; a classifier reads thousands within a millisecond
+        (only,) = parts
+        return only.text if isinstance(only, Text) else ""
     return "".join(part.text for part in parts if isinstance(part, Text))
 
 

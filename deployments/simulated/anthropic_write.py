@@ -80,7 +80,7 @@ def _opening(turn: Turn, piece: Spoken) -> Json:
     if piece.action is not None:
         return {**_use(turn, piece.action, piece.number), "input": {}}
     if piece.kind == "text" or turn.speech.thinking is None:
-        return {"type": "text", "text": ""}
+        return {"type": "text", "text": "", "citations": None}
     thought = _thought(turn, turn.speech.thinking)
     is_open = thought["type"] == "redacted_thinking"
     return thought if is_open else {"type": "thinking", "thinking": "", "signature": ""}
@@ -116,7 +116,7 @@ def _content(turn: Turn) -> Iterator[Json]:
         yield _thought(turn, speech.thinking)
         index = 1
     if speech.text:
-        yield {"type": "text", "text": speech.text}
+        yield {"type": "text", "text": speech.text, "citations": None}
     for n, action in enumerate(speech.actions, start=index):
         try:
             arguments = json.loads(action.arguments)
@@ -133,7 +133,8 @@ def _thought(turn: Turn, thinking: Thinking) -> Json:
 
 
 def _use(turn: Turn, action: Action, number: int) -> Json:
-    return {"type": "tool_use", "id": f"toolu_{turn.request_id}_{number}", "name": action.name}
+    id_ = f"toolu_{turn.request_id}_{number}"
+    return {"type": "tool_use", "id": id_, "name": action.name, "caller": {"type": "direct"}}
 
 
 def _break(turn: Turn) -> Iterator[Frame]:
@@ -161,8 +162,10 @@ def _message(turn: Turn, content: list[Json], *, output: int) -> Json:
         "role": "assistant",
         "model": turn.ask.model,
         "content": content,
+        "container": None,
         "stop_reason": None,
         "stop_sequence": None,
+        "stop_details": None,
         **_usage(turn, output),
     }
 
@@ -201,7 +204,10 @@ def _usage(turn: Turn, output: int) -> Json:
             "ephemeral_1h_input_tokens": reported(long),
         },
         "output_tokens": reported(output, left=_output(turn) - output),
+        "output_tokens_details": None,
+        "server_tool_use": None,
         "service_tier": "standard",
+        "inference_geo": None,
     }
     if output and turn.speech.thinking is not None:
         thought = reported(turn.speech.thinking.tokens)

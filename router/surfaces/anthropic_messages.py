@@ -1,11 +1,7 @@
 """Anthropic Messages."""
 
-from router.surfaces.anthropic_messages_reply import (
-    count_body,
-    error_body,
-    model_body,
-    models_body,
-)
+from router.surfaces.anthropic_messages_lists import count_body, model_body, models_body
+from router.surfaces.anthropic_messages_reply import error_body
 from router.surfaces.anthropic_messages_request import count_request, read
 from router.surfaces.surface import Surface
 

@@ -1,4 +1,4 @@
-"""Anthropic Messages, outward: answers, streams, refusals, models and counts as bytes.
+"""Anthropic Messages, outward: answers, streams and refusals as bytes.
 
 Shapes are those of anthropic 2.12.0 (`anthropic/types/message.py`, `raw_*_event.py`). A field
 `tercet` of our own stands beside them, in a message and in the event `message_delta`.
@@ -16,7 +16,7 @@ from router.surfaces.writing import comment, encode, event, extras, total_usage
 from tercet.answer import Answer
 from tercet.call import Delta, FinishReason, Piece, ThoughtDelta, ToolDelta
 from tercet.catalog import ProviderName
-from tercet.content import JsonObject, JsonValue, Said, Text, Thought, ToolUse
+from tercet.content import JsonObject, Said, Text, Thought, ToolUse
 from tercet.usage import Usage
 
 _STOP_REASONS: Mapping[FinishReason, str] = {
@@ -55,6 +55,8 @@ class MessagesStream:
         """The block under way: its type, of a tool use also which; empty when there is none."""
         self._thinker: ProviderName | None = None
         """Whose thought is under way."""
+        self._spoke = False
+        """Text was said."""
 
     def opening(self) -> bytes:
         """Return the event that says who speaks."""
@@ -88,6 +90,7 @@ class MessagesStream:
         return told + b"".join(map(self._delta, deltas)) + self._stop()
 
     def _say(self, text: str) -> bytes:
+        self._spoke |= bool(text)
         begun = b"" if self._open == "text" else self._begin("text", _text(""))
         return begun + self._delta({"type": "text_delta", "text": text})
 
@@ -103,6 +106,8 @@ class MessagesStream:
         if self._open == "thinking":
             self._thinker = None
             return told + self._sign(seal(by, piece.signature)) + self._stop()
+        if self._spoke and by != "anthropic":
+            return told  # see `shown`
         thought = Thought(text="", signature=piece.signature, by=by, is_redacted=piece.is_redacted)
         return told + self.block(thinking_block(thought))
 
@@ -209,43 +214,6 @@ def error_body(refusal: Refusal) -> bytes:
     return encode({"type": "error", "error": error, "request_id": None})
 
 
-def count_body(tokens: int) -> bytes:
-    """Return how many tokens a request would be."""
-    return encode({"input_tokens": tokens})
-
-
-def models_body(owners: Mapping[str, str], created: int) -> bytes:
-    """Return the list of models, on one page; see `openai_chat_reply.models_body`."""
-    models: list[JsonValue] = [_model(name, owner, created) for name, owner in owners.items()]
-    names = [*owners]
-    return encode(
-        {
-            "data": models,
-            "has_more": False,
-            "first_id": names[0] if names else None,
-            "last_id": names[-1] if names else None,
-        }
-    )
-
-
-def model_body(name: str, owner: str, created: int) -> bytes:
-    """Return one model; `created` is in Unix seconds."""
-    return encode(_model(name, owner, created))
-
-
-def _model(name: str, owner: str, created: int) -> JsonObject:
-    return {
-        "type": "model",
-        "id": name,
-        "display_name": f"{name} ({owner})",
-        "created_at": utc(created),
-        "capabilities": None,
-        "max_input_tokens": None,
-        "max_tokens": None,
-        "lifecycle": "active",
-    }
-
-
 def _error_type(refusal: Refusal) -> str:
     if refusal.code == "insufficient_quota":
         return "billing_error"
@@ -285,7 +253,7 @@ def _message(frame: Frame, answer: Answer) -> JsonObject:
     is_stopped = answer.finish == "stop" and answer.stop_sequence is not None
     message = _blank(_message_id(frame), answer.model, _usage(total_usage(answer.steps)))
     said: JsonObject = {
-        "content": [block for part in answer.parts for block in _blocks(part)],
+        "content": [block for part in shown(answer.parts) for block in _blocks(part)],
         "stop_reason": "stop_sequence" if is_stopped else _STOP_REASONS[answer.finish],
         "stop_sequence": answer.stop_sequence if is_stopped else None,
         "stop_details": _NO_DETAILS if is_refusal else None,
@@ -316,6 +284,26 @@ def _usage(total: Usage | None) -> JsonObject:
         "inference_geo": None,
         "service_tier": "standard",
     }
+
+
+def shown(parts: tuple[Said, ...]) -> tuple[Said, ...]:
+    """Leave out the bare signature that Gemini puts after its text.
+
+    Google only recommends to send that one back, and Claude Code takes the last block for the
+    answer: it would print nothing.
+    """
+    kept: list[Said] = []
+    spoke = False
+    for part in parts:
+        if isinstance(part, Thought) and spoke and not part.text and part.by != "anthropic":
+            continue
+        last = kept[-1] if kept else None
+        if isinstance(part, Text) and isinstance(last, Text):
+            kept[-1] = Text(last.text + part.text)
+        else:
+            kept.append(part)
+        spoke |= isinstance(part, Text) and bool(part.text)
+    return tuple(kept)
 
 
 def _blocks(part: Said) -> Iterator[JsonObject]:

@@ -117,7 +117,6 @@ class ChatStream:
             "object": "chat.completion.chunk",
             "created": self._frame.created,
             "model": self._model,
-            "system_fingerprint": None,
             "choices": choices,
         }
         if self._include_usage:
@@ -140,7 +139,6 @@ class ChatWriter:
                 "object": "chat.completion",
                 "created": frame.created,
                 "model": answer.model,
-                "system_fingerprint": None,
                 "choices": [
                     {
                         "index": 0,

@@ -397,7 +397,7 @@ def test_what_claude_code_sends_is_taken_as_it_is(upstream: Upstream) -> None:
     url = f"{upstream.url}/v1/messages?beta=true"
     response = httpx2.post(url, json=body, headers=headers, timeout=10)
     assert response.status_code == 200
-    assert '"name":"Bash","input":{}' in response.text
+    assert '"name":"Bash","caller":{"type":"direct"},"input":{}' in response.text
     counting = {name: body[name] for name in ("model", "messages", "tools", "system", "thinking")}
     url = f"{upstream.url}/v1/messages/count_tokens?beta=true"
     counted = httpx2.post(url, json=counting, headers=headers).json()

@@ -12,13 +12,8 @@ from pydantic import TypeAdapter
 
 from deployments.assembling import Assembly
 from router.surfaces.anthropic_messages import SURFACE
-from router.surfaces.anthropic_messages_reply import (
-    MessagesWriter,
-    count_body,
-    error_body,
-    model_body,
-    models_body,
-)
+from router.surfaces.anthropic_messages_lists import count_body, model_body, models_body
+from router.surfaces.anthropic_messages_reply import MessagesWriter, error_body, shown
 from router.surfaces.refusal import Refusal
 from router.surfaces.surface import Frame, Identity, Incoming, Order
 from tercet.answer import Answer, Step
@@ -594,8 +589,21 @@ def test_what_a_client_sends_back_is_what_was_said(
     )
     assert isinstance(order, Order), order
     sent_back = [m.parts for m in order.task.messages if m.speaker == "assistant"]
-    says_something = any(not isinstance(part, Text) or part.text.strip() for part in parts)
-    assert sent_back == ([parts] if says_something else [])
+    said_at_all = shown(parts)
+    says_something = any(not isinstance(part, Text) or part.text.strip() for part in said_at_all)
+    assert sent_back == ([said_at_all] if says_something else [])
+
+
+def test_a_bare_signature_of_gemini_after_its_text_is_not_shown() -> None:
+    signature = Thought(text="", signature="c2ln", by="google")
+    told = answer(Text("Hi"), signature)
+    assert json.loads(WRITER.body(FRAME, told))["content"] == [
+        {"type": "text", "text": "Hi", "citations": None}
+    ]
+    pieces = (Delta("Hi"), ThoughtDelta(text="", signature="c2ln", by="google"))
+    assert b"signature" not in streamed(*pieces, said=told)
+    assert shown((Text("a"), signature, Text("b"))) == (Text("ab"),)
+    assert shown((signature, Text("a"))) == (signature, Text("a"))
 
 
 def test_a_stream_cut_into_pieces_anywhere_says_the_same() -> None:

@@ -702,7 +702,7 @@ def test_a_request_in_own_words_is_the_same_request_at_anthropic() -> None:
         ],
         "stop_sequences": ["END"],
         "tools": [{**LOOK, "description": "Looks.", "strict": True}],
-        "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
         "thinking": {"type": "adaptive", "display": "summarized"},
         "output_config": {
             "effort": "xhigh",

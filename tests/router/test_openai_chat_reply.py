@@ -116,7 +116,6 @@ def test_a_whole_reply_is_written_out() -> None:
         "object": "chat.completion",
         "created": 1_800_000_000,
         "model": "claude-opus-5-5",
-        "system_fingerprint": None,
         "choices": [
             {
                 "index": 0,
@@ -185,7 +184,6 @@ def test_a_stream_without_usage_is_written_out() -> None:
         "object": "chat.completion.chunk",
         "created": 1_800_000_000,
         "model": "claude-opus-5-5",
-        "system_fingerprint": None,
     }
     opening, text, closing = streamed(WRITER, "Four.")
     last, done = closing.split(b"\n\n", 1)
