@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from deployments.ledger import LedgerError
 from router.books.commands import add_commands
 from router.books.keys_command import add_keys
+from router.doctor.command import add_doctor
 from router.foreground import in_foreground
 from router.run import run
 from tercet.config import settings
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tercet", description=__doc__)
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="{run,keys,ledger,reconcile,prices}"
+        dest="command", required=True, metavar="{run,keys,ledger,reconcile,prices,doctor}"
     )
     foreground = commands.add_parser(
         "run",
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     chosen = settings()
     add_keys(commands, chosen)
     add_commands(commands, chosen)
+    add_doctor(commands)
     return parser
 
 

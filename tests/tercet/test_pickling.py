@@ -57,6 +57,7 @@ from tercet.ledger import (
     Settlement,
     Spending,
 )
+from tercet.local_file import ConfigJson, load_local
 from tercet.outlook import Outlook
 from tercet.route import Refused, Route, Seat
 from tercet.rules import BudgetRules, Fleet, Limits, OutputLimits, Rules, UpstreamRules
@@ -66,6 +67,7 @@ from tercet.usage import Usage
 MESSAGE = turn("user", "Grüße, 世界 🌍")
 PROMPT = Prompt(system="Be brief.", messages=(MESSAGE,), max_output_tokens=100, stop=("END",))
 USAGE = Usage(fresh_input=1, cache_read=2, cache_write_5m=3, cache_write_1h=4, output=5, thinking=1)
+LOCAL = load_local()
 TOOL = Tool(name="ls", schema={"type": "object"})
 COMPLETION = Completion(
     attempt_id="att_1",
@@ -323,6 +325,13 @@ VALUES: tuple[object, ...] = (
     Mismatch(),
     Kept(task_id="req_1", document="{}"),
     Spending(month="2026-11", balances={"month": BALANCE}, hours={498_000: 5}),
+    LOCAL,
+    LOCAL.profiles["gpu"],
+    LOCAL.profiles["gpu"].architecture,
+    LOCAL.profiles["gpu"].quantization,
+    LOCAL.profiles["gpu"].resources,
+    next(iter(LOCAL.cards.values())),
+    ConfigJson(architecture=LOCAL.profiles["gpu"].architecture, quantization=None),
 )
 
 TYPES = [type(value) for value in VALUES]
