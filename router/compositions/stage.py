@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Template
 
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step
 from tercet.call import Call, CallModel, Completion, Failure, Outcome, Piece, Prompt, Retry
-from tercet.content import CacheFor, Text
+from tercet.content import CacheFor, Text, Thought
 from tercet.route import Route, Seat
 from tercet.rules import OutputLimits
 from tercet.task import Message, Task
@@ -70,7 +70,8 @@ class Question:
 def prompt_for(task: Task, limit: int, *system: str) -> Prompt:
     """Make a prompt of the conversation, with `system` before the caller's own system messages.
 
-    The caller's limit and stop sequences hold; `limit` is the default.
+    The caller's limit and stop sequences hold; `limit` is the default. Thoughts are left out: they
+    are bound to the model that thought them, and this turn's seat may be another one's.
     """
     said = [message for message in task.messages if message.speaker == "system"]
     theirs = [message.text for message in said]
@@ -80,7 +81,7 @@ def prompt_for(task: Task, limit: int, *system: str) -> Prompt:
     return Prompt(
         system="\n\n".join([*system, *theirs]),
         system_cache=next(filter(None, reversed(marks)), None),
-        messages=turns(task),
+        messages=tuple(filter(_says_something, map(_without_thoughts, turns(task)))),
         max_output_tokens=task.max_output_tokens or limit,
         stop=task.stop,
         controls=task.controls,
@@ -92,6 +93,13 @@ def turns(task: Task) -> tuple[Message, ...]:
     spoken = [m for m in task.messages if m.speaker != "system" and _says_something(m)]
     first = next((i for i, m in enumerate(spoken) if m.speaker == "user"), 0)
     return tuple(spoken[first:])
+
+
+def _without_thoughts(message: Message) -> Message:
+    if not any(isinstance(part, Thought) for part in message.parts):
+        return message
+    spoken = tuple(part for part in message.parts if not isinstance(part, Thought))
+    return replace(message, parts=spoken)
 
 
 def _says_something(message: Message) -> bool:

@@ -6,8 +6,9 @@ from fakes.script import Cut, Fails, Script, Stumbles, stage_of
 from router.answering import COMPOSITIONS
 from tercet.answer import Answer, NoAnswer, Progress, Speaking
 from tercet.call import Delta
+from tercet.content import Text, Thought, Verbatim
 from tercet.route import Route, Seat
-from tercet.task import Task, turn
+from tercet.task import Message, Task, turn
 
 OPUS, SONNET, HAIKU = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"
 ARGON, FLASH = "gemini-4-argon", "gemini-3.8-flash"
@@ -309,3 +310,50 @@ def test_the_callers_system_messages_limits_and_stops_reach_the_answering_seat()
     assert prompt.system.endswith("Answer in German.")
     assert [m.text for m in prompt.messages] == ["Yes?", "Well?"]
     assert (prompt.max_output_tokens, prompt.stop) == (7, ("END",))
+
+
+THOUGHT = Thought(text="Hm.", signature="c2ln", by="anthropic")
+THOUGHTFUL = (
+    turn("user", "What is 17 * 23?"),
+    Message(speaker="assistant", parts=(THOUGHT, Text("391"))),
+    turn("user", "Sure?"),
+)
+BYTES = Verbatim(provider="anthropic", body=b"{}", headers={}, stream=True)
+
+
+def prompt_of(seat: Seat, messages: tuple[Message, ...] = THOUGHTFUL, verbatim=BYTES):
+    said = Script({seat.model: ["Yes."]})
+    asked = Task(
+        id="req_1",
+        key_id="k",
+        model="auto",
+        messages=messages,
+        verbatim=verbatim,
+        deadline_at=600.0,
+    )
+    play(asked, route("single", (seat,)), stage_of(said))
+    return said.calls[0].prompt
+
+
+def test_thoughts_go_back_to_the_model_that_was_named() -> None:
+    prompt = prompt_of(Seat(role="single", tier="tier1", model=OPUS))
+    assert prompt.messages == THOUGHTFUL
+    assert prompt.verbatim == BYTES
+
+
+def test_thoughts_do_not_go_to_a_seat_that_was_chosen_by_what_is_asked() -> None:
+    prompt = prompt_of(TIER1[0])
+    assert prompt.messages == (THOUGHTFUL[0], turn("assistant", "391"), THOUGHTFUL[2])
+    assert prompt.verbatim is None
+
+
+def test_a_request_without_thoughts_is_passed_on_as_it_came_to_any_single_seat() -> None:
+    prompt = prompt_of(TIER1[0], (turn("user", "Hi"),))
+    assert prompt.verbatim == BYTES
+    assert prompt.system == ""
+
+
+def test_a_turn_of_nothing_but_thoughts_is_left_out_for_another_seat() -> None:
+    alone = Message(speaker="assistant", parts=(THOUGHT,))
+    prompt = prompt_of(TIER1[0], (THOUGHTFUL[0], alone, THOUGHTFUL[2]))
+    assert prompt.messages == (THOUGHTFUL[0], THOUGHTFUL[2])
