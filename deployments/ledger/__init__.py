@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy import bindparam, insert, text, update
 
-from deployments.ledger import claiming, keys, operations, remembering, sweeping
+from deployments.ledger import claiming, keys, operations, remembering, starts, sweeping
 from deployments.ledger.database import Database, LedgerError, url_of
 from deployments.ledger.keeping import FileKeeper, Keeper, PlainKeeper
 from deployments.ledger.operations import execute, ns
@@ -42,6 +42,7 @@ from tercet.ledger import (
     Settlement,
     Spending,
 )
+from tercet.readiness import Start
 
 __all__ = ["Ledger", "LedgerError", "simulated_totals", "url_of"]
 
@@ -193,6 +194,14 @@ class Ledger:
     async def revoke_key(self, name: str, at: float) -> bool:
         """End a key for good; return whether there was one."""
         return await self._writer.write(keys.revoke(name, at))
+
+    async def note_start(self, start: Start) -> None:
+        """Record how long the local model took to be ready; a start noted twice is one."""
+        await self._writer.write(starts.note(start))
+
+    async def starts(self, limit: int = 50) -> Sequence[Start]:
+        """Return so many starts of the local model, the newest first."""
+        return await self._read(starts.newest, limit)
 
     async def sweep(self, at: float) -> int:
         """Settle orphans and tidy up; return how many orphans there were."""

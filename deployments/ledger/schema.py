@@ -170,6 +170,18 @@ keys = Table(
     sqlite_strict=True,
 )
 
+# Starts of the local model; phases are a JSON object of seconds.
+starts = Table(
+    "starts",
+    metadata,
+    Column("at_ns", Big, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("phases", Text, nullable=False),
+    Column("total_ns", Big, nullable=False),
+    CheckConstraint("total_ns >= 0", name="total"),
+    sqlite_strict=True,
+)
+
 # How far an SQLite ledger has taken in each part of its journal: see `deployments.ledger.repair`.
 journaled = Table(
     "journaled",

@@ -59,6 +59,7 @@ from tercet.ledger import (
 )
 from tercet.local_file import ConfigJson, load_local
 from tercet.outlook import Outlook
+from tercet.readiness import Readiness, Start
 from tercet.route import Refused, Route, Seat
 from tercet.rules import BudgetRules, Fleet, Limits, OutputLimits, Rules, UpstreamRules
 from tercet.task import Hints, Profile, Task, turn
@@ -331,6 +332,8 @@ VALUES: tuple[object, ...] = (
     LOCAL.profiles["gpu"].quantization,
     LOCAL.profiles["gpu"].resources,
     next(iter(LOCAL.cards.values())),
+    Readiness(kind="warming", since=1_795_000_000.0, why="its weights are loading"),
+    Start(at=1_795_000_000.0, phases={"import": 16.5}, total_s=64.0, node="vps_1"),
     ConfigJson(architecture=LOCAL.profiles["gpu"].architecture, quantization=None),
 )
 

@@ -164,6 +164,7 @@ def test_a_new_file_has_strict_tables(tmp_path: Path) -> None:
         "claims",
         "answers",
         "keys",
+        "starts",
         "journaled",
     }
 
