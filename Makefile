@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench chaos clients check fix lock clean
+.PHONY: help run test bench chaos clients vllm check fix lock clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -35,6 +35,14 @@ chaos: $(VENV)/.dev ## kill everything at every point, and judge by the bill (AR
 
 clients: $(VENV)/.dev ## run the clients people have against a running system, and write docs/clients.md (minutes)
 	PYTHONPATH=tests $(BIN)/python -m clients $(ARGS)
+
+# VPS_1 has an environment of its own: 2.7 GB, made once.
+.vps_1/.made: cluster/vps_1/cpu.lock cluster/vps_1/install.sh
+	PYTHON=$(abspath $(BIN)/python) cluster/vps_1/install.sh .vps_1 --cpu
+	@touch $@
+
+vllm: $(VENV)/.dev .vps_1/.made ## run the real vLLM on CPU, on a second Ray node (minutes)
+	TERCET_VPS_1=$(abspath .vps_1) $(BIN)/python -m pytest tests/vllm $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types and import directions
 	$(BIN)/ruff check .

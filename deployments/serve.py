@@ -164,7 +164,7 @@ def _replica_class(hosted: type[_Closable]) -> type:
 
     class Hosted(hosted):
         def __init__(self, *arguments: object) -> None:
-            _listen_on_own_address()
+            listen_on_own_address()
             super().__init__(*arguments)
             # Serve awaits the `__del__` it finds on the instance; Python's own collector looks only
             # at the class, and could not await it.
@@ -174,7 +174,7 @@ def _replica_class(hosted: type[_Closable]) -> type:
     return Hosted
 
 
-def _listen_on_own_address() -> None:
+def listen_on_own_address() -> None:
     """Bind this replica's gRPC server, not started yet, to its node's address.
 
     Ray 2.60 binds it to every interface (`replica.py`, `_on_initialized`), and whoever reaches it
