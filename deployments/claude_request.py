@@ -9,8 +9,7 @@ import re
 from collections.abc import Mapping
 from itertools import groupby
 
-from pydantic_core import from_json
-
+from deployments.provider import json_object
 from tercet.call import Prompt
 from tercet.content import (
     CacheFor,
@@ -202,12 +201,8 @@ def _input(arguments: str) -> JsonObject:
     """
     if not arguments.strip():
         return {}
-    try:
-        parsed: JsonValue = from_json(arguments.encode(errors="surrogatepass"))
-        json.dumps(parsed, allow_nan=False)  # `1e999` is read as infinity, which no JSON can say
-    except ValueError:
-        return {"_raw": arguments}
-    return parsed if isinstance(parsed, dict) else {"_raw": arguments}
+    parsed = json_object(arguments)
+    return {"_raw": arguments} if parsed is None else parsed
 
 
 def _tool_result(result: ToolResult) -> JsonObject:

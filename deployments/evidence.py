@@ -1,7 +1,6 @@
 """What an attempt cost, from the best evidence there is: the provider's count, else an estimate."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -11,7 +10,7 @@ from deployments.prices import PriceBook
 from deployments.provider import Ended, Failed, Metered
 from tercet.call import Piece, Prompt, Raw
 from tercet.catalog import Model
-from tercet.content import Controls, Media, Part, Said, Text, Thought, ToolResult, ToolUse
+from tercet.content import Controls, Media, Part, Said, Text, Thought, ToolResult, ToolUse, media_in
 from tercet.ledger import Flag, Reservation, Sent, Settlement, UsageSource
 from tercet.usage import Usage
 
@@ -84,7 +83,7 @@ def most_input_tokens(prompt: Prompt, model: Model) -> int:
         prompt.messages
     )
     if prompt.verbatim is not None:
-        media = [part for part in _media(parts) if part.data is not None]
+        media = [part for part in media_in(parts) if part.data is not None]
         shown = sum(len(part.data or "") for part in media)
         raw = len(prompt.verbatim.body) - shown + sum(map(_part_tokens, media))
         own = max(own, raw + VERBATIM_OVERHEAD_TOKENS)
@@ -102,16 +101,6 @@ def _part_tokens(part: Part) -> int:
             return size + len(part.signature or "") + MESSAGE_OVERHEAD_TOKENS
         case ToolResult():
             return sum(map(_part_tokens, part.parts)) + len(part.id) + MESSAGE_OVERHEAD_TOKENS
-
-
-def _media(parts: Iterable[Part]) -> list[Media]:
-    found: list[Media] = []
-    for part in parts:
-        if isinstance(part, Media):
-            found.append(part)
-        elif isinstance(part, ToolResult):
-            found += [inner for inner in part.parts if isinstance(inner, Media)]
-    return found
 
 
 def _controls_bytes(controls: Controls) -> int:
@@ -228,7 +217,7 @@ def _possible(usage: Usage, prompt: Prompt, model: Model) -> tuple[Usage, bool]:
 
 def _estimated_input(prompt: Prompt) -> int:
     parts = [part for message in prompt.messages for part in message.parts]
-    media = len(_media(parts)) * ESTIMATED_MEDIA_TOKENS
+    media = len(media_in(parts)) * ESTIMATED_MEDIA_TOKENS
     written = sum(_part_tokens(part) for part in parts if not isinstance(part, Media))
     written += len(prompt.system.encode()) + _controls_bytes(prompt.controls)
     return -(-written // BYTES_PER_TOKEN) + media

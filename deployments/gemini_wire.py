@@ -4,14 +4,12 @@ The API has no place for cache breakpoints (it caches by itself), names of media
 limit to one tool at a time: these are left out.
 """
 
-import json
 from binascii import a2b_base64
 from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import groupby
 
-from pydantic_core import from_json
-
+from deployments.provider import json_object
 from tercet.call import Prompt
 from tercet.content import (
     Controls,
@@ -151,14 +149,8 @@ def _sign_first_call(parts: list[JsonObject]) -> None:
 
 def _arguments(text: str) -> JsonObject:
     """Read arguments, which the API wants as an object; what is none is kept as text."""
-    try:
-        # Half a surrogate pair, which no UTF-8 has, would be a TypeError.
-        encoded = (text.strip() or "{}").encode(errors="surrogatepass")
-        arguments: JsonValue = from_json(encoded, allow_inf_nan=False)
-        json.dumps(arguments, allow_nan=False)  # 1e999 is read as infinite
-    except ValueError:
-        return {"_raw": text}
-    return arguments if isinstance(arguments, dict) else {"_raw": text}
+    arguments = json_object(text.strip() or "{}")
+    return {"_raw": text} if arguments is None else arguments
 
 
 def _result(result: ToolResult, names: Mapping[str, str]) -> list[JsonObject]:

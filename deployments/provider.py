@@ -1,12 +1,16 @@
 """What a provider's adapter says while it answers: the seam between wire formats and attempts."""
 
+import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from math import inf
 from typing import Literal, Protocol
 
+from pydantic_core import from_json
+
 from tercet.call import FailureKind, FinishReason, Piece, Prompt
+from tercet.content import JsonObject, JsonValue
 from tercet.usage import Usage
 
 
@@ -69,6 +73,17 @@ class Counter:
             return count
         self.is_doubtful = True
         return 0
+
+
+def json_object(text: str) -> JsonObject | None:
+    """Return the JSON object that `text` is; `None` if it is none, or none that JSON can say."""
+    try:
+        # Half a surrogate pair, which no UTF-8 has, would be a TypeError.
+        value: JsonValue = from_json(text.encode(errors="surrogatepass"), allow_inf_nan=False)
+        json.dumps(value, allow_nan=False)  # 1e999 is read as infinity
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def seconds_of(header: str | None, now: float) -> float | None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from router.compositions.stage import Question, prompt_for
 from router.endpoint import Endpoint
 from router.surfaces.anthropic_messages import count_body
-from router.surfaces.refusal import Refusal, policy_refusal, refusal_headers
+from router.surfaces.refusal import Refusal, policy_refusal
 from router.surfaces.surface import ReadOrder
 from tercet.call import Call, Failure
 from tercet.route import Refused
@@ -30,11 +30,11 @@ class CountRoute:
         """Answer with the count, or an estimate that says it is one."""
         order = await self.endpoint.order(request, self.read)
         if isinstance(order, Refusal):
-            return self._refused(order)
+            return self.endpoint.refused(order)
         answering = self.endpoint.office.answering
         decision = answering.decide(order.task)
         if isinstance(decision, Refused):
-            return self._refused(policy_refusal(decision, self.endpoint.office.clock()))
+            return self.endpoint.refused(policy_refusal(decision, self.endpoint.office.clock()))
         seat = decision.route.seats[0]
         prompt = prompt_for(order.task, 1)
         prompt = replace(prompt, verbatim=order.task.verbatim)
@@ -46,8 +46,3 @@ class CountRoute:
             counted = max(decision.profile.size_tokens, 1)
         body = count_body(counted)
         return Response(body, headers=headers, media_type="application/json")
-
-    def _refused(self, refusal: Refusal) -> Response:
-        body = self.endpoint.surface.error_body(refusal)
-        headers = refusal_headers(refusal)
-        return Response(body, refusal.status, headers=headers, media_type="application/json")

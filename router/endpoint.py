@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 
 from router.answering import Decision
 from router.exchange import Ending, Exchange, Office
-from router.guard import key_id_of, read_body
+from router.guard import key_id_of, read_body, refused
 from router.idempotency import (
     LEASE_S,
     Claims,
@@ -30,7 +30,7 @@ from router.idempotency import (
 from router.reply import Letterhead, Reply, told_again
 from router.streaming import PATIENCE, STREAM_HEADERS, Pace, held, rendered, stream_headers
 from router.surfaces.body import parse
-from router.surfaces.refusal import Refusal, policy_refusal, refusal_headers
+from router.surfaces.refusal import Refusal, policy_refusal
 from router.surfaces.surface import (
     Frame,
     Identity,
@@ -103,11 +103,11 @@ class Endpoint:
         """Answer the request."""
         claimed_order = await self._ordered(request)
         if isinstance(claimed_order, Refusal):
-            return self._refused(claimed_order)
+            return self.refused(claimed_order)
         order = claimed_order.order
         begun = await self._begin(claimed_order)
         if isinstance(begun, Refusal):
-            return self._refused(begun)
+            return self.refused(begun)
         if isinstance(begun, Kept):
             return _again(told_again(begun.document), order)
         if order.stream:
@@ -270,10 +270,9 @@ class Endpoint:
         body = rendered(begun.exchange, begun.letterhead, before, pace)
         return StreamingResponse(body, headers=headers, media_type="text/event-stream")
 
-    def _refused(self, refusal: Refusal) -> Response:
-        body = self.surface.error_body(refusal)
-        headers = refusal_headers(refusal)
-        return Response(body, refusal.status, headers=headers, media_type="application/json")
+    def refused(self, refusal: Refusal) -> Response:
+        """Answer with a refusal, in the surface's words."""
+        return refused(self.surface.error_body(refusal), refusal)
 
 
 async def _read(reader: Callable[[bytes], _Read], raw: bytes) -> _Read:

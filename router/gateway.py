@@ -16,7 +16,7 @@ from deployments.ledger import LedgerError
 from router.counting import CountRoute, CountTokens
 from router.endpoint import Endpoint, Memories
 from router.exchange import Office
-from router.guard import KeyGuard, Stamp, key_id_of, key_of
+from router.guard import KeyGuard, Stamp, key_id_of, key_of, refused
 from router.idempotency import Claims
 from router.keyring import Keyring
 from router.openapi import document
@@ -24,7 +24,7 @@ from router.policies import AUTO, LOCAL
 from router.receipts import Row, receipt
 from router.statement import budget_document, budget_header
 from router.surfaces import anthropic_messages, openai_chat, openai_responses
-from router.surfaces.refusal import LEDGER_UNAVAILABLE, Refusal, refusal_headers
+from router.surfaces.refusal import LEDGER_UNAVAILABLE, Refusal
 from router.surfaces.surface import Surface
 from router.watch import Watch
 from tercet.config import Config
@@ -192,9 +192,7 @@ def _refused(
 ) -> Response:
     is_anthropics = request.url.path.startswith("/v1/models") and _is_anthropics(request)
     path = "/v1/messages" if is_anthropics else request.url.path
-    extra = {**(headers or {}), **refusal_headers(refusal)}
-    body = envelope(path, refusal)
-    return Response(body, refusal.status, headers=extra, media_type="application/json")
+    return refused(envelope(path, refusal), refusal, headers)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

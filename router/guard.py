@@ -66,7 +66,7 @@ class KeyGuard:
     async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         extra = {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
         body = self._error_body(scope["path"], refusal)
-        await _response(body, refusal, extra)(scope, receive, send)
+        await refused(body, refusal, extra)(scope, receive, send)
 
 
 class Stamp:
@@ -142,6 +142,7 @@ async def read_body(request: Request) -> bytes | Refusal:
     )
 
 
-def _response(body: bytes, refusal: Refusal, headers: Mapping[str, str]) -> Response:
-    extra = {**headers, **refusal_headers(refusal)}
+def refused(body: bytes, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a refusal that is spelt already."""
+    extra = {**(headers or {}), **refusal_headers(refusal)}
     return Response(body, refusal.status, headers=extra, media_type="application/json")

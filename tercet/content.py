@@ -4,7 +4,7 @@ A conversation that crosses from one foreign format to another passes through th
 whatever they cannot hold is lost. What only one provider knows goes along as `Verbatim`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -89,6 +89,17 @@ def text_of(parts: tuple[Part, ...]) -> str:
         (only,) = parts
         return only.text if isinstance(only, Text) else ""
     return "".join(part.text for part in parts if isinstance(part, Text))
+
+
+def media_in(parts: Iterable[Part]) -> list[Media]:
+    """Return the media among the parts, those that tools gave included."""
+    found: list[Media] = []
+    for part in parts:
+        if isinstance(part, Media):
+            found.append(part)
+        elif isinstance(part, ToolResult):
+            found += [inner for inner in part.parts if isinstance(inner, Media)]
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 from tercet.call import Prompt
 from tercet.catalog import Model, Skill
-from tercet.content import Controls, Media, Part, Sampling, Text, ToolChoice, ToolResult
+from tercet.content import Controls, Media, Part, Sampling, Text, ToolChoice, ToolResult, media_in
 from tercet.task import Message
 
 _MEDIA: dict[str, Skill] = {"image": "images", "document": "documents"}
@@ -31,7 +31,7 @@ def unmet(controls: Controls, messages: tuple[Message, ...], model: Model) -> tu
         lacking.append("response_format")
     if controls.effort is not None and "effort" not in model.takes:
         lacking.append("reasoning_effort")
-    kinds = {_MEDIA[part.kind] for message in messages for part in _media(message.parts)}
+    kinds = {_MEDIA[part.kind] for message in messages for part in media_in(message.parts)}
     return (*lacking, *sorted(kinds - model.takes))
 
 
@@ -73,16 +73,6 @@ def _is_lacking(controls: Controls, name: Skill, model: Model) -> bool:
 
 def _is_demanding(controls: Controls) -> bool:
     return bool(controls.tools) and controls.tool_choice.mode in ("required", "one")
-
-
-def _media(parts: tuple[Part, ...]) -> list[Media]:
-    found: list[Media] = []
-    for part in parts:
-        if isinstance(part, Media):
-            found.append(part)
-        elif isinstance(part, ToolResult):
-            found += [inner for inner in part.parts if isinstance(inner, Media)]
-    return found
 
 
 def _without_media(message: Message, model: Model) -> Message:

@@ -34,6 +34,11 @@ class Message:
         """What is said in text, joined."""
         return text_of(self.parts)
 
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything but blank text."""
+        return any(not isinstance(part, Text) or part.text.strip() for part in self.parts)
+
 
 def turn(speaker: Speaker, text: str) -> Message:
     """Return a turn of nothing but text."""

@@ -81,7 +81,7 @@ def prompt_for(task: Task, limit: int, *system: str) -> Prompt:
     return Prompt(
         system="\n\n".join([*system, *theirs]),
         system_cache=next(filter(None, reversed(marks)), None),
-        messages=tuple(filter(_says_something, map(_without_thoughts, turns(task)))),
+        messages=tuple(m for m in map(_without_thoughts, turns(task)) if m.says_something),
         max_output_tokens=task.max_output_tokens or limit,
         stop=task.stop,
         controls=task.controls,
@@ -90,7 +90,7 @@ def prompt_for(task: Task, limit: int, *system: str) -> Prompt:
 
 def turns(task: Task) -> tuple[Message, ...]:
     """Return the user and assistant turns that say something, from the first user turn on."""
-    spoken = [m for m in task.messages if m.speaker != "system" and _says_something(m)]
+    spoken = [m for m in task.messages if m.speaker != "system" and m.says_something]
     first = next((i for i, m in enumerate(spoken) if m.speaker == "user"), 0)
     return tuple(spoken[first:])
 
@@ -100,10 +100,6 @@ def _without_thoughts(message: Message) -> Message:
         return message
     spoken = tuple(part for part in message.parts if not isinstance(part, Thought))
     return replace(message, parts=spoken)
-
-
-def _says_something(message: Message) -> bool:
-    return any(not isinstance(part, Text) or part.text.strip() for part in message.parts)
 
 
 async def ask(stage: Stage, question: Question) -> tuple[Step, ...]:

@@ -75,7 +75,7 @@ def read_messages(value: JsonValue) -> tuple[Message, ...]:
         refuse("messages", "must have at least one message with role user")
     _check_last(*spoken[-1], entries)
     _check_results(entries)
-    return tuple(turn for turn in turns if _says_something(turn))
+    return tuple(turn for turn in turns if turn.says_something)
 
 
 def read_system(value: JsonValue) -> tuple[Message, ...]:
@@ -84,7 +84,7 @@ def read_system(value: JsonValue) -> tuple[Message, ...]:
     if isinstance(value, list):
         parts = tuple(part for part in parts if not _is_billing(part))
     system = Message(speaker="system", parts=parts)
-    return (system,) if _says_something(system) else ()
+    return (system,) if system.says_something else ()
 
 
 def has_foreign(value: JsonValue) -> bool:
@@ -113,10 +113,6 @@ def _is_billing(part: Part) -> bool:
     return isinstance(part, Text) and part.text.startswith(_BILLING)
 
 
-def _says_something(turn: Message) -> bool:
-    return any(not isinstance(part, Text) or part.text.strip() for part in turn.parts)
-
-
 def _check_last(at: int, last: Message, entries: list[JsonValue]) -> None:
     if last.speaker == "assistant":
         # Claude refuses prefill since its 4.6 models
@@ -127,7 +123,7 @@ def _check_last(at: int, last: Message, entries: list[JsonValue]) -> None:
         if not is_paused or has_foreign(entries):
             fault = "is assistant; the last message must be from the user"
             refuse(f"messages[{at}].role", fault)
-    elif not _says_something(last):
+    elif not last.says_something:
         refuse(f"messages[{at}].content", "is blank; the last message must say something")
 
 
