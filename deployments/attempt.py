@@ -224,7 +224,10 @@ async def _listen(
     if asking.listening.is_cut:
         return Failed(kind="abandoned", message="nobody waited any more", billed="no")
     # Of an answer in one piece nothing is heard before its end.
-    is_whole = asking.call.prompt.verbatim is not None and not asking.call.prompt.verbatim.stream
+    verbatim = asking.call.prompt.verbatim
+    is_whole = (
+        verbatim is not None and verbatim.provider == asking.model.provider and not verbatim.stream
+    )
     silence_s = inf if is_whole else desk.limits.first_event_s
     while True:
         until = min(asking.listening.drain_until, row.deadline_at)

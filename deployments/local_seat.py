@@ -23,15 +23,21 @@ class LocalSeat:
     async def stream(
         self, model: str, prompt: Prompt, attempt_id: str
     ) -> AsyncGenerator[ProviderEvent, None]:
-        """Ask `model`; see `Provider.stream`. The attempt's id goes along as `x-request-id`."""
+        """Ask `model`; see `Provider.stream`.
+
+        The attempt's id goes along as `x-request-id`, and the caller's trace as `traceparent`.
+        """
         try:
             request = request_of(model, prompt)
         except UnsendableError as error:
             yield Failed(kind="bad_request", message=str(error), billed="no")
             return
         reading = Reading(attempt_id)
+        headers = {"x-request-id": attempt_id}
+        if prompt.traceparent is not None:
+            headers["traceparent"] = prompt.traceparent
         try:
-            async with aclosing(self._chat(request, {"x-request-id": attempt_id})) as chunks:
+            async with aclosing(self._chat(request, headers)) as chunks:
                 async for chunk in chunks:
                     for event in reading.take(chunk):
                         yield event

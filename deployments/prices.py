@@ -81,6 +81,17 @@ class Tariff:
         return tuple(rates for above, rates in self.steps if above < max(input_tokens, 1))
 
 
+_NOTHING = Rates(
+    fresh_input=Decimal(0),
+    cache_read=Decimal(0),
+    cache_write_5m=Decimal(0),
+    cache_write_1h=Decimal(0),
+    output=Decimal(0),
+)
+RENTED = Tariff(steps=((0, _NOTHING),), source="rented by the hour, not paid by the token")
+"""Of the local model: its machine's time is what costs."""
+
+
 class PriceBook:
     """Prices of models.
 
@@ -101,7 +112,7 @@ class PriceBook:
         key = (model, day)
         if key not in self._tariffs:
             # Kept, because to ask genai-prices takes 150 us, three times an attempt.
-            self._tariffs[key] = self._from_overlay(model.name, day) or _from_genai(model, day)
+            self._tariffs[key] = self._from_overlay(model.name, day) or _elsewhere(model, day)
         return self._tariffs[key]
 
     def cost_of(
@@ -171,6 +182,10 @@ def _rates(row: PriceRow) -> Rates:
         cache_write_1h=row.fresh_input if row.cache_write_1h is None else row.cache_write_1h,
         output=row.output,
     )
+
+
+def _elsewhere(model: Model, day: date) -> Tariff | None:
+    return RENTED if model.provider == "local" else _from_genai(model, day)
 
 
 def _from_genai(model: Model, day: date) -> Tariff | None:

@@ -50,8 +50,9 @@ class TierProxy:
         self._rules = config.rules.upstreams
         self._ledger = Ledger(chosen.ledger, config.budget.caps)
         faults.arm(chosen.faults)  # not before the ledger is open
-        models = [config.catalog.models[seat.model] for seat in config.catalog.tiers[tier].seats]
-        self._providers = _providers(
+        seated = config.catalog.tiers.get(tier)
+        models = [config.catalog.models[seat.model] for seat in (seated.seats if seated else ())]
+        self._providers = self._clients(
             {model.provider for model in models}, config.rules.limits, chosen
         )
         upstreams = [self._upstream(model) for model in models if model.provider in self._providers]
@@ -98,6 +99,12 @@ class TierProxy:
         for provider in self._providers.values():
             await provider.close()
         self._ledger.close()
+
+    def _clients(
+        self, names: set[ProviderName], limits: Limits, chosen: Settings
+    ) -> Mapping[ProviderName, Provider]:
+        """Make the clients of these providers."""
+        return _providers(names, limits, chosen)
 
     async def _persist(self, call: Call, listening: Listening, outbox: Outbox) -> None:
         await self._read_exhausted()

@@ -20,10 +20,12 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from tercet.call import Call, CallModel, Completion, Failure, Item, Retry
+from tercet.readiness import LocalReport
 
 GRACE_S = 2.0
 """How long past a call's deadline its proxy may take to say so."""
 COUNT_WITHIN_S = 10.0
+REPORT_WITHIN_S = 3.0
 SENDS = 2
 """How often a call is sent at most: a replica that dies takes its calls with it."""
 
@@ -133,6 +135,26 @@ def replicas() -> int:
         return max(1, serve.get_replica_context().world_size)
     except RayServeException:
         return 1
+
+
+def report_through(proxy: DeploymentHandle[Any]) -> Callable[[], Awaitable[LocalReport]]:
+    """Return what asks the local model's proxy how ready that is."""
+
+    async def report() -> LocalReport:
+        async with asyncio.timeout(REPORT_WITHIN_S):
+            return cast("LocalReport", await proxy.report.remote())
+
+    return report
+
+
+def wake_through(proxy: DeploymentHandle[Any]) -> Callable[[], Awaitable[LocalReport]]:
+    """Return what has the local model woken."""
+
+    async def wake() -> LocalReport:
+        async with asyncio.timeout(REPORT_WITHIN_S):
+            return cast("LocalReport", await proxy.wake.remote())
+
+    return wake
 
 
 async def all_ready(proxies: Mapping[str, DeploymentHandle[Any]], within_s: float) -> bool:

@@ -9,7 +9,9 @@ from router.compositions.lead_junior import lead_junior
 from router.compositions.memory_brain import memory_brain
 from router.compositions.single import single
 from router.compositions.stage import Composition, Event, Stage
+from router.instead import played
 from router.policies import Choices, Policy
+from router.waking import Holding
 from tercet.catalog import CompositionName
 from tercet.outlook import Outlook
 from tercet.route import Refused, Route
@@ -40,17 +42,25 @@ class Answering:
     stage: Stage
     outlook: Callable[[], Outlook] = Outlook.normal
     """The latest snapshot of the month's money; read once a task."""
+    holding: Holding | None = None
+    """What is known of the local model, and who waits for it; `None`: there is none."""
 
     def decide(self, task: Task) -> Decision | Refused:
         """Profile the task and route it, as the month's money allows."""
         profile = classify(opening(task))
-        choices = replace(self.choices, outlook=self.outlook())
+        local = None if self.holding is None else self.holding.local()
+        choices = replace(self.choices, outlook=self.outlook(), local=local)
         route = self.policy(task, profile, choices)
         return route if isinstance(route, Refused) else Decision(profile=profile, route=route)
 
     def compose(self, task: Task, route: Route) -> AsyncGenerator[Event, None]:
         """Play the route's composition; see `router.compositions.stage.Event`."""
-        return COMPOSITIONS[route.composition](task, route, self.stage)
+        holding = self.holding
+
+        def play(route: Route) -> AsyncGenerator[Event, None]:
+            return COMPOSITIONS[route.composition](task, route, self.stage)
+
+        return play(route) if holding is None else played(route, play, holding)
 
 
 def opening(task: Task) -> Task:

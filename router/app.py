@@ -5,10 +5,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from ray.serve import Application
 
+from deployments.local_proxy import LocalProxy
 from deployments.proxy import TierProxy
 from deployments.serve import deploy, deploy_http
 from router.ingress import Ingress
-from tercet.config import load
+from tercet.config import LOCAL, load
 
 
 class Arguments(BaseModel):
@@ -27,5 +28,8 @@ def build(args: Arguments) -> Application:
         ConfigError: the configuration cannot be run.
     """
     config = load(args.config)
-    proxies = [deploy(TierProxy, tier.capitalize(), tier, config) for tier in config.catalog.tiers]
-    return deploy_http(Ingress, "Ingress", config, *proxies)
+    tiers = [tier for tier in config.catalog.tiers if tier != LOCAL]
+    proxies = {tier: deploy(TierProxy, tier.capitalize(), tier, config) for tier in tiers}
+    # Also without a local model: `serve_config.yaml` names each deployment.
+    proxies[LOCAL] = deploy(LocalProxy, LOCAL.capitalize(), config)
+    return deploy_http(Ingress, "Ingress", config, proxies)

@@ -6,6 +6,7 @@ What a request and its answer look like is its surface's; the rest is the same f
 import asyncio
 import json
 import logging
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -51,6 +52,9 @@ READ_IN_THREAD_BYTES = 1_000_000
 """Bodies above this are read off the event loop, which they would hold for tens of ms."""
 
 _Read = TypeVar("_Read")
+
+# W3C Trace Context, version 00.
+_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +142,20 @@ class Endpoint:
             key_id=key_id,
             deadline_at=self.office.clock() + self.deadline_s,
         )
-        return await _read(lambda _: read(incoming, self.resolve, identity), raw)
+        order = await _read(lambda _: read(incoming, self.resolve, identity), raw)
+        if isinstance(order, Refusal):
+            return order
+        traceparent = request.headers.get("traceparent", "")
+        task = replace(
+            order.task,
+            deadline_at=identity.deadline_at - self._hurry_s(order.task),
+            traceparent=traceparent if _TRACE.fullmatch(traceparent) else None,
+        )
+        return replace(order, task=task)
+
+    def _hurry_s(self, task: Task) -> float:
+        """Return how much sooner than by our own deadline the caller wants the answer."""
+        return max(self.deadline_s - (task.hints.deadline_s or self.deadline_s), 0.0)
 
     async def _earlier(self, body: JsonObject, key_id: str) -> JsonObject | None:
         continued = self.surface.continues(body)

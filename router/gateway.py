@@ -1,6 +1,7 @@
 """The HTTP routes of one replica, whatever ledger and proxies are behind it."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,8 +20,11 @@ from router.exchange import Office
 from router.guard import KeyGuard, Stamp, key_id_of, key_of, refused
 from router.idempotency import Claims
 from router.keyring import Keyring
+from router.local_feed import LocalFeed
+from router.local_page import local_document
+from router.local_route import LOCAL
 from router.openapi import document
-from router.policies import AUTO, LOCAL
+from router.policies import AUTO
 from router.receipts import Row, receipt
 from router.statement import budget_document, budget_header
 from router.surfaces import anthropic_messages, openai_chat, openai_responses
@@ -28,7 +32,9 @@ from router.surfaces.refusal import LEDGER_UNAVAILABLE, Refusal
 from router.surfaces.surface import Surface
 from router.watch import Watch
 from tercet.config import Config
-from tercet.keys import capped
+from tercet.keys import DEFAULT_KEY, capped
+
+logger = logging.getLogger(__name__)
 
 
 class Books(Claims, Memories, Protocol):
@@ -52,6 +58,8 @@ class Gateway:
     count: CountTokens
     started_at: int
     """Unix seconds."""
+    local: LocalFeed | None = None
+    """`None`: there is no local model."""
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -68,6 +76,8 @@ class Gateway:
                 Path("/v1/models/{name}", self._model),
                 Path("/v1/requests/{id}", self._request),
                 Path("/v1/budget", self._budget),
+                Path("/v1/local", self._local),
+                Path("/v1/local/wake", self._wake, methods=["POST"]),
                 Path(
                     "/v1/chat/completions",
                     self._endpoint(openai_chat.SURFACE).respond,
@@ -152,6 +162,26 @@ class Gateway:
         caps = capped(self.config.budget.caps, key_of(request))
         return _json(budget_document(seen.outlook, seen.spending, caps, key_id_of(request)))
 
+    async def _local(self, _: Request) -> Response:
+        return self._local_page()
+
+    async def _wake(self, request: Request) -> Response:
+        """Wake the local model: it is the operator's money, so it takes the operator's key."""
+        if key_id_of(request) != DEFAULT_KEY:
+            return _refused(request, _NOT_YOURS_TO_WAKE)
+        if self.local is None:
+            return _refused(request, _not_found("there is no local model; set TERCET_LOCAL"))
+        try:
+            await self.local.wake()
+        except Exception:
+            logger.exception("the local model could not be woken")
+            return _refused(request, _UNHEARD)
+        return self._local_page(202)
+
+    def _local_page(self, status: int = 200) -> Response:
+        report = None if self.local is None else self.local.last
+        return _json(local_document(self.config.local, report, self.office.clock()), status)
+
     def _stamp(self) -> Mapping[str, str]:
         seen = self.watch.seen
         return {} if seen is None else {"x-tercet-budget": budget_header(seen.outlook)}
@@ -161,6 +191,21 @@ def owners(config: Config) -> Mapping[str, str]:
     """Return every name callers may ask for, and who answers to it."""
     ours = dict.fromkeys((AUTO, *config.catalog.tiers, LOCAL), "tercet")
     return ours | {name: model.provider for name, model in config.catalog.models.items()}
+
+
+_NOT_YOURS_TO_WAKE = Refusal(
+    status=403,
+    type="permission_error",
+    code="key_not_allowed",
+    message=f"only the key {DEFAULT_KEY} may wake the local model",
+)
+_UNHEARD = Refusal(
+    status=503,
+    type="server_error",
+    code="local_unavailable",
+    message="The local model's proxy does not answer; retry later.",
+    retry_after_s=5.0,
+)
 
 
 def _not_found(message: str) -> Refusal:

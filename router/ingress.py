@@ -9,17 +9,26 @@ from ray.serve.handle import DeploymentHandle
 from starlette.applications import Starlette
 
 from deployments.ledger import Ledger
-from deployments.serve import all_ready, call_through, count_through, replicas
+from deployments.serve import (
+    all_ready,
+    call_through,
+    count_through,
+    replicas,
+    report_through,
+    wake_through,
+)
 from router import prompts
 from router.answering import Answering
 from router.compositions.stage import Stage
 from router.exchange import Office
 from router.gateway import Gateway
 from router.keyring import Keyring
+from router.local_feed import LocalFeed
 from router.policies import POLICIES, Choices
 from router.turnstile import Turnstile
+from router.waking import Holding
 from router.watch import Watch
-from tercet.config import Config, Settings, fleet, settings
+from tercet.config import LOCAL, Config, Settings, fleet, settings
 from tercet.keys import sha256
 
 READY_WITHIN_S = 5.0
@@ -31,8 +40,8 @@ Proxies = Mapping[str, DeploymentHandle[Any]]
 class Ingress:
     """One replica of the gateway. It holds no state that matters."""
 
-    def __init__(self, config: Config, *handles: DeploymentHandle[Any]) -> None:
-        """Take the handles of the tiers' proxies, in the catalog's order; needs an event loop.
+    def __init__(self, config: Config, proxies: Proxies) -> None:
+        """Take the handles of the proxies, by tier; needs an event loop.
 
         Raises:
             ConfigError: no provider's key is set.
@@ -40,7 +49,7 @@ class Ingress:
         """
         chosen = settings()
         reachable = fleet(config, chosen)
-        self._proxies: Proxies = dict(zip(config.catalog.tiers, handles, strict=True))
+        self._proxies = proxies
         self._ledger = Ledger(chosen.ledger, config.budget.caps)
         keyring = _keyring(chosen, self._ledger)
         choices = Choices(
@@ -51,18 +60,22 @@ class Ingress:
             keys=keyring.keys,
         )
         watch = Watch(self._ledger, config.budget, time.time, keyring.replace)
+        local = _feed(config, proxies)
         self._office = Office(
             answering=Answering(
                 policy=POLICIES[POLICY],
                 choices=choices,
                 stage=_stage(config, self._proxies),
                 outlook=watch.outlook,
+                holding=None if local is None else local.holding,
             ),
             records=self._ledger,
             clock=time.time,
             jobs=set(),
         )
-        self._watching = asyncio.create_task(watch.run())
+        self._watching = [asyncio.create_task(watch.run())]
+        if local is not None:
+            self._watching.append(asyncio.create_task(local.run()))
         self._gateway = Gateway(
             config=config,
             office=self._office,
@@ -71,6 +84,7 @@ class Ingress:
             keyring=keyring,
             is_ready=self._is_ready,
             count=count_through(self._proxies),
+            local=local,
             started_at=int(time.time()),
         )
 
@@ -83,12 +97,21 @@ class Ingress:
         # A job may begin another: a claim that is made begins its exchange.
         while self._office.jobs:
             await asyncio.wait(self._office.jobs)
-        self._watching.cancel()
-        await asyncio.wait([self._watching])
+        for job in self._watching:
+            job.cancel()
+        await asyncio.wait(self._watching)
         self._ledger.close()
 
     async def _is_ready(self) -> bool:
         return await all_ready(self._proxies, READY_WITHIN_S)
+
+
+def _feed(config: Config, proxies: Proxies) -> LocalFeed | None:
+    """Return what keeps the local model's readiness; `None`: there is none."""
+    if config.local is None:
+        return None
+    proxy, holding = proxies[LOCAL], Holding(config.rules.local.held)
+    return LocalFeed(holding, report_through(proxy), wake_through(proxy))
 
 
 def _keyring(chosen: Settings, ledger: Ledger) -> Keyring:

@@ -38,6 +38,8 @@ def _read_paths() -> JsonObject:
         "/v1/models/{name}": {"get": _operation("One of them", "name")},
         "/v1/requests/{id}": {"get": _operation("The receipt of a request", "id")},
         "/v1/budget": {"get": _operation("The month's money")},
+        "/v1/local": {"get": _operation("The local model: whether it is ready")},
+        "/v1/local/wake": {"post": _operation("Have it loaded")},
         "/v1/responses/{id}": {
             "get": _operation("An answer that was stored", "id"),
             "delete": _operation("Delete it", "id"),

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from router.local_route import LOCAL, Host, local_route
+from router.waking import Local
 from tercet.catalog import Catalog, ProviderName, Role, Tier, TierSeat
 from tercet.keys import Key
 from tercet.outlook import CHEAPEST, CLOSED, LOCAL_ONLY, NO_PREMIUM, Outlook
@@ -11,7 +13,6 @@ from tercet.rules import BudgetRules, Fleet, Rules
 from tercet.task import Profile, Task
 
 AUTO = "auto"
-LOCAL = "local"
 PREMIUM = "tier1"
 ANSWERING = frozenset({"brain", "lead"})
 """Roles without which there is no answer, so another model of the tier stands in."""
@@ -30,6 +31,8 @@ class Choices:
     outlook: Outlook = field(default_factory=Outlook.normal)
     models: frozenset[str] | None = None
     """Those the caller's key may ask; `None`: every one."""
+    local: Local | None = None
+    """The local model as it was last seen; `None`: there is none."""
 
 
 Policy = Callable[[Task, Profile, Choices], Route | Refused]
@@ -47,20 +50,28 @@ def route_by_complexity(task: Task, profile: Profile, choices: Choices) -> Route
     if not _permitted(task, choices):
         return Refused(reason=f"the key {task.key_id} may use no tier and model that is there")
     if choices.outlook.step >= CHEAPEST:
-        return _spare(task, choices)
+        return _spare(task, profile, choices)
     named = task.hints.tier or task.model
     if named != AUTO:
-        return _as_named(task, named, choices)
-    wish, why = _wish(profile, choices.fleet)
+        return _as_named(task, profile, named, choices)
+    wish, why = _wish(profile, choices)
     name, limits, degraded = _allowed(wish, task, profile, choices)
-    route = _tier_route(task, name, "; ".join([why, *limits]), choices, profile)
-    return replace(route, degraded=(*route.degraded, *degraded))
+    why = "; ".join([why, *limits])
+    if name == LOCAL:
+        route = _local(task, profile, why, _other(task, profile, why, choices), choices)
+    else:
+        route = _tier_route(task, name, why, choices, profile)
+    return route if isinstance(route, Refused) else _marked(route, *degraded)
 
 
 POLICIES: Mapping[str, Policy] = {"route_by_complexity": route_by_complexity}
 
 
-def _wish(profile: Profile, fleet: Fleet) -> tuple[str, str]:
+def _marked(route: Route, *degraded: str) -> Route:
+    return replace(route, degraded=(*route.degraded, *degraded))
+
+
+def _wish(profile: Profile, choices: Choices) -> tuple[str, str]:
     """Return the name of the plan's choice, and why."""
     if profile.requires_design:
         return PREMIUM, "it requires design"
@@ -70,9 +81,9 @@ def _wish(profile: Profile, fleet: Fleet) -> tuple[str, str]:
         return "tier2", "it requires implementation"
     if not profile.is_routine:
         return "tier3", "it is quick"
-    if fleet.local_available:
-        return LOCAL, "it is routine and the local model is available"
-    return "tier3", "it is routine, but the local model is not available"
+    if choices.local is None:
+        return "tier3", "it is routine, but there is no local model"
+    return LOCAL, "it is routine"
 
 
 def _allowed(
@@ -87,7 +98,7 @@ def _allowed(
     affordable = [name for name in permitted if name != PREMIUM]
     if outlook.step < NO_PREMIUM or profile.kind in kept or not affordable:
         affordable = permitted
-    order = [*choices.catalog.tiers, LOCAL]
+    order = list(choices.catalog.tiers)
     at = order.index(wish)
     nearest = [*order[at:], *reversed(order[:at])]
     within_key = next(name for name in nearest if name in permitted)
@@ -105,17 +116,13 @@ def _allowed(
 
 
 def _permitted(task: Task, choices: Choices) -> list[str]:
-    """Return the tiers, `local` among them, that the caller's key may use."""
+    """Return the tiers that the caller's key may use; `local` too, if there is one."""
     key = choices.keys.get(task.key_id)
-    seated = {
-        tier.name: [seat.model for seat in tier.seats] for tier in choices.catalog.tiers.values()
-    }
-    seated[LOCAL] = seated[choices.catalog.hosts_of(choices.rules.local_stand_in)[0]]
     return [
-        name
-        for name in (*choices.catalog.tiers, LOCAL)
-        if (key is None or key.tiers is None or name in key.tiers)
-        and any(_is_reachable(model, choices) for model in seated[name])
+        tier.name
+        for tier in choices.catalog.tiers.values()
+        if (key is None or key.tiers is None or tier.name in key.tiers)
+        and any(_is_reachable(seat.model, choices) for seat in tier.seats)
     ]
 
 
@@ -123,10 +130,12 @@ def _key_limit(task: Task, choices: Choices) -> str:
     return f"the key {task.key_id} may use {', '.join(_permitted(task, choices))} alone"
 
 
-def _as_named(task: Task, named: str, choices: Choices) -> Route | Refused:
+def _as_named(task: Task, profile: Profile, named: str, choices: Choices) -> Route | Refused:
     """Route to the tier or the model that the caller named, if the key may use it."""
     permitted = _permitted(task, choices)
     why = f"the caller asked for {named}"
+    if named == LOCAL or LOCAL in choices.catalog.hosts_of(named):
+        return _local_as_named(task, profile, why, choices)
     if named not in choices.catalog.models:
         if named in permitted:
             return _tier_route(task, named, why, choices)
@@ -142,29 +151,68 @@ def _as_named(task: Task, named: str, choices: Choices) -> Route | Refused:
     )
 
 
-def _spare(task: Task, choices: Choices) -> Route | Refused:
+def _local_as_named(task: Task, profile: Profile, why: str, choices: Choices) -> Route | Refused:
+    """Route to the local model; who answers in its place is marked as such."""
+    key = choices.keys.get(task.key_id)
+    is_barred = key is not None and key.tiers is not None and LOCAL not in key.tiers
+    if is_barred or (choices.local is not None and LOCAL not in _permitted(task, choices)):
+        return Refused(reason=f"{_key_limit(task, choices)}, not {LOCAL}")
+    instead = _other(task, profile, why, choices)
+    if choices.local is None:
+        assert instead is not None  # noqa: S101  some tier is permitted
+        reason = f"{instead.reason}, but there is no local model"
+        return replace(_marked(instead, f"{LOCAL}:off"), reason=reason)
+    route = _local(task, profile, why, instead, choices)
+    if isinstance(route, Refused) or route.name == LOCAL:
+        return route
+    return _marked(route, f"{LOCAL}:{choices.local.readiness.kind}")
+
+
+def _other(task: Task, profile: Profile, why: str, choices: Choices) -> Route | None:
+    """Return the route that is taken where the local model does not answer, if there is one.
+
+    The least capable tier of the others; the budget's own route where little is left.
+    """
+    others = [name for name in _permitted(task, choices) if name != LOCAL]
+    return _tier_route(task, others[-1], why, choices, profile) if others else None
+
+
+def _local(
+    task: Task, profile: Profile, why: str, instead: Route | None, choices: Choices
+) -> Route | Refused:
+    seat = choices.catalog.tiers[LOCAL].seats[0]
+    assert choices.local is not None  # noqa: S101  its tier is permitted
+    model = choices.catalog.models[seat.model]
+    host = Host(model=model, local=choices.local, rules=choices.rules.local)
+    return local_route(task, profile, why, instead, host)
+
+
+def _spare(task: Task, profile: Profile, choices: Choices) -> Route | Refused:
     """Route when little of the month's money is left, whatever was asked for."""
     outlook, permitted = choices.outlook, _permitted(task, choices)
     why = f"the budget is on step {outlook.step}: {outlook.why}"
     cheapest = choices.budget.cheapest
     hosts = [name for name in choices.catalog.hosts_of(cheapest) if name in permitted]
-    if outlook.step < CLOSED and choices.fleet.local_available and LOCAL in permitted:
-        route = _local(task, why, choices)
-    elif outlook.step < LOCAL_ONLY and hosts:
-        route = _one_model(task, cheapest, hosts[0], why, choices)
+    instead = None
+    if outlook.step < LOCAL_ONLY and hosts:
+        instead = _one_model(task, cheapest, hosts[0], why, choices)
+    if outlook.step < CLOSED and LOCAL in permitted:
+        route = _local(task, profile, why, instead, choices)
+    elif instead is not None:
+        route = instead
     else:
         if outlook.step < LOCAL_ONLY:
             why += f"; only {cheapest} answers, and {_key_limit(task, choices)}"
         return Refused(reason=why, resets_at=outlook.resets_at)
-    return replace(route, degraded=(*route.degraded, f"budget:step{outlook.step}"))
+    if isinstance(route, Refused):
+        return replace(route, resets_at=outlook.resets_at)
+    return _marked(route, f"budget:step{outlook.step}")
 
 
 def _tier_route(
     task: Task, name: str, why: str, choices: Choices, profile: Profile | None = None
 ) -> Route:
     """Seat a tier. With a profile the route may save seats; without, the caller pinned it."""
-    if name == LOCAL:
-        return _local(task, why, choices)
     tier = choices.catalog.tiers[name]
     if task.is_agentic:
         return _agents(task, tier, why, choices)
@@ -271,17 +319,6 @@ def _one_model(task: Task, model: str, host: str, why: str, choices: Choices) ->
         degraded=() if seat.model == model else ("single:no_key",),
         reason=f"{model} because {why}",
         deadline_at=task.deadline_at,
-    )
-
-
-def _local(task: Task, why: str, choices: Choices) -> Route:
-    stand_in = choices.rules.local_stand_in
-    route = _one_model(task, stand_in, choices.catalog.hosts_of(stand_in)[0], why, choices)
-    return replace(
-        route,
-        name=LOCAL,
-        degraded=(*route.degraded, "local:stand_in"),
-        reason=f"local because {why}; {stand_in} stands in until the local deployment exists",
     )
 
 

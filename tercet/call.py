@@ -52,6 +52,8 @@ class Prompt:
     controls: Controls = field(default_factory=Controls)
     verbatim: Verbatim | None = None
     """The same in the words of one provider, which is sent these; another is sent the rest."""
+    traceparent: str | None = None
+    """The caller's W3C trace context, for the local model, which is ours; no API is sent it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ every problem it found.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tercet.budget import GPU, MONTH, Caps
@@ -22,7 +22,17 @@ from tercet.config_files import (
 from tercet.environment import PROJECT, Settings, environment, export, settings
 from tercet.errors import ConfigError
 from tercet.keys import DEFAULT_KEY
-from tercet.rules import BudgetRules, Fleet, Limits, OutputLimits, Rules, UpstreamRules
+from tercet.local_file import LocalDefinition, load_local
+from tercet.local_model import LocalModel
+from tercet.rules import (
+    BudgetRules,
+    Fleet,
+    Limits,
+    LocalRules,
+    OutputLimits,
+    Rules,
+    UpstreamRules,
+)
 from tercet.usage import NANO_USD_PER_USD
 
 __all__ = [
@@ -37,6 +47,8 @@ __all__ = [
     "settings",
 ]
 
+LOCAL = "local"
+"""The tier of the local model, where there is one."""
 ANSWERS_FIRST: Mapping[CompositionName, tuple[Role, ...]] = {
     "memory_brain": ("brain", "memory"),
     "lead_junior": ("lead", "junior"),
@@ -54,6 +66,8 @@ class Config:
     rules: Rules
     prices: tuple[PriceRow, ...]
     budget: BudgetRules
+    local: LocalModel | None = None
+    """The local model, which the catalog has too; `None`: it is off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +77,7 @@ class _Files:
     prices: PricesFile
     upstreams: UpstreamsFile
     budget: BudgetFile
+    local: LocalDefinition
 
 
 def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
@@ -79,23 +94,26 @@ def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
     files = _files(folder or PROJECT / "config")
     problems = _cross_check(files.models, files.routes)
     problems += _cross_check_budget(files.budget, files.models)
+    problems += _cross_check_local(files)
     if problems:
         raise ConfigError("\n".join(problems))
+    local = _local(files, chosen)
     return Config(
-        catalog=_catalog(files.models),
+        catalog=_catalog(files.models) if local is None else _with(local, _catalog(files.models)),
         rules=_rules(files.routes, files.upstreams),
         prices=tuple(sorted(files.prices.rows, key=lambda row: row.valid_from)),
         budget=_budget_rules(files.budget, _caps(files, chosen)),
+        local=local,
     )
 
 
 def fleet(config: Config, chosen: Settings) -> Fleet:
-    """Say which providers have a key.
+    """Say which providers have a key, and whether there is a local model.
 
     Raises:
         ConfigError: a tier seats no model whose provider has a key.
     """
-    keys = {"anthropic": chosen.anthropic_key, "google": chosen.gemini_key}
+    keys = {"anthropic": chosen.anthropic_key, "google": chosen.gemini_key, LOCAL: config.local}
     providers = frozenset(name for name, key in keys.items() if key)
     for tier in config.catalog.tiers.values():
         if not any(config.catalog.models[seat.model].provider in providers for seat in tier.seats):
@@ -103,12 +121,7 @@ def fleet(config: Config, chosen: Settings) -> Fleet:
                 f"{tier.name}: no model of this tier has a provider key; set ANTHROPIC_API_KEY or "
                 "GEMINI_API_KEY, or start with `make run`, which simulates both when neither is set"
             )
-    available = chosen.local_available
-    return Fleet(
-        providers=providers,
-        local_available=config.rules.local_available if available is None else available,
-        simulated=chosen.simulated,
-    )
+    return Fleet(providers=providers, simulated=chosen.simulated)
 
 
 def _files(folder: Path) -> _Files:
@@ -118,9 +131,21 @@ def _files(folder: Path) -> _Files:
     prices = read(folder / "prices.yaml", PricesFile, problems, wrap="rows")
     upstreams = read(folder / "upstreams.yaml", UpstreamsFile, problems)
     budget = read(folder / "budget.yaml", BudgetFile, problems)
-    if not (models and routes and prices and upstreams and budget):
+    try:
+        local = load_local(folder)
+    except ConfigError as error:
+        problems.append(str(error))
+        local = None
+    if not (models and routes and prices and upstreams and budget and local):
         raise ConfigError("\n".join(problems))
-    return _Files(models=models, routes=routes, prices=prices, upstreams=upstreams, budget=budget)
+    return _Files(
+        models=models,
+        routes=routes,
+        prices=prices,
+        upstreams=upstreams,
+        budget=budget,
+        local=local,
+    )
 
 
 def _cross_check(models: ModelsFile, routes: RoutesFile) -> list[str]:
@@ -142,7 +167,7 @@ def _cross_check(models: ModelsFile, routes: RoutesFile) -> list[str]:
         for name in ("tier1", "tier2", "tier3")
         if name not in models.tiers
     ]
-    names = {*models.models, *models.tiers, "auto", "local"}
+    names = {*models.models, *models.tiers, "auto", LOCAL}
     problems += [
         f"models.yaml: aliases.{alias.match}: there is no {alias.model!r}; "
         "name a model, a tier, auto or local"
@@ -155,11 +180,6 @@ def _cross_check(models: ModelsFile, routes: RoutesFile) -> list[str]:
         for name in models.models
         if name not in seated
     ]
-    if routes.local.stand_in not in seated:
-        problems.append(
-            f"routes.yaml: local.stand_in is {routes.local.stand_in!r}; "
-            f"name one of {sorted(seated)}"
-        )
     members = [
         seat.model for tier in models.tiers.values() for seat in tier.seats if seat.role == "member"
     ]
@@ -182,6 +202,40 @@ def _cross_check_budget(budget: BudgetFile, models: ModelsFile) -> list[str]:
             f"budget.yaml: cheapest is {budget.cheapest!r}; name one of {sorted(models.models)}"
         )
     return problems
+
+
+def _cross_check_local(files: _Files) -> list[str]:
+    problems = [
+        f"local.yaml: profiles.{name}.model: models.yaml has a {model.name!r} too; rename one"
+        for name, model in files.local.profiles.items()
+        if model.name in files.models.models
+    ]
+    if LOCAL in files.models.tiers:
+        problems.append(f"models.yaml: tiers.{LOCAL}: this tier is made of config/local.yaml")
+    return problems
+
+
+def _local(files: _Files, chosen: Settings) -> LocalModel | None:
+    name = chosen.local or files.routes.local.profile
+    return None if name is None or name == "off" else files.local.profiles[name]
+
+
+def _with(local: LocalModel, catalog: Catalog) -> Catalog:
+    """Return the catalog with the tier of the local model, the least capable."""
+    model = Model(
+        name=local.name,
+        provider="local",
+        window_tokens=local.max_model_len,
+        max_output_tokens=local.max_model_len,
+        takes=local.skills,
+    )
+    seat = TierSeat(role="single", model=local.name)
+    tier = Tier(name=LOCAL, composition="single", seats=(seat,))
+    return replace(
+        catalog,
+        models={**catalog.models, local.name: model},
+        tiers={**catalog.tiers, LOCAL: tier},
+    )
 
 
 def _catalog(file: ModelsFile) -> Catalog:
@@ -216,8 +270,11 @@ def _rules(file: RoutesFile, upstreams: UpstreamsFile) -> Rules:
         max_rounds=file.consensus.max_rounds,
         prefer=file.consensus.prefer,
         output=OutputLimits(answer=outputs.answer, member=outputs.member, advice=outputs.advice),
-        local_available=file.local.available,
-        local_stand_in=file.local.stand_in,
+        local=LocalRules(
+            held=file.local.held,
+            answer_s=file.local.answer_s,
+            first_event_s=file.local.first_event_s,
+        ),
         limits=Limits(
             deadline_s=limits.deadline_s,
             connect_s=limits.connect_s,

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from tercet.catalog import CompositionName, ProviderName, Role, Skill
+from tercet.local_model import ProfileName
 from tercet.task import TaskKind
 
 _File = TypeVar("_File", bound=BaseModel)
@@ -91,8 +92,10 @@ class _Outputs(Strict):
 
 
 class _Local(Strict):
-    available: bool
-    stand_in: str
+    profile: ProfileName | None
+    held: int = Field(ge=0)
+    answer_s: float = Field(gt=0)
+    first_event_s: float = Field(gt=0)
 
 
 class _LimitsRow(Strict):

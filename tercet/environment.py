@@ -4,11 +4,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from tercet.config_files import Usd
 from tercet.errors import ConfigError
+from tercet.local_model import ProfileName
 from tercet.usage import NANO_USD_PER_USD
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -33,8 +35,13 @@ class Settings:
     gemini_url: str | None
     simulated: bool
     """The base URLs lead to the project's own simulated upstreams."""
-    local_available: bool | None
-    """Overrides `local.available` of the configuration."""
+    local: ProfileName | Literal["off"] | None = None
+    """TERCET_LOCAL: overrides `local.profile` of routes.yaml."""
+    local_idle_s: float | None = None
+    """TERCET_LOCAL_IDLE_S: overrides `lifecycle.idle_s` of local.yaml."""
+    vps_1: Path | None = None
+    """TERCET_VPS_1: the environment with vLLM that `make run` starts the node VPS_1 from; else
+    `.vps_1`. `None`: no node is started."""
     month_cap_nano_usd: int | None = None
     """TERCET_MONTH_CAP_USD, dollars such as 180 or 19.99: overrides `caps.month` of budget.yaml."""
     replicas: int = 1
@@ -60,7 +67,9 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         gemini_key=env.get("GEMINI_API_KEY") or None,
         gemini_url=env.get("GOOGLE_GEMINI_BASE_URL") or None,
         simulated=env.get("TERCET_SIMULATED") == "1",
-        local_available=_flag(env, "TERCET_LOCAL_AVAILABLE"),
+        local=_local(env),
+        local_idle_s=_seconds(env, "TERCET_LOCAL_IDLE_S"),
+        vps_1=_vps_1(env.get("TERCET_VPS_1") or str(PROJECT / ".vps_1")),
         month_cap_nano_usd=_nano_usd(env, "TERCET_MONTH_CAP_USD"),
         replicas=_count(env, "TERCET_REPLICAS"),
         faults=Path(env["TERCET_FAULTS"]) if env.get("TERCET_FAULTS") else None,
@@ -83,11 +92,27 @@ def environment() -> Mapping[str, str]:
     return dict(os.environ)
 
 
-def _flag(env: Mapping[str, str], name: str) -> bool | None:
-    value = env.get(name, "")
-    if value not in ("", "0", "1"):
-        raise ConfigError(f"{name} is {value!r}; set it to 1 or 0, or leave it out")
-    return None if value == "" else value == "1"
+def _local(env: Mapping[str, str]) -> ProfileName | Literal["off"] | None:
+    match env.get("TERCET_LOCAL", ""):
+        case "":
+            return None
+        case "off" | "gpu" | "cpu" as chosen:
+            return chosen
+        case value:
+            raise ConfigError(f"TERCET_LOCAL is {value!r}; set it to off, gpu or cpu")
+
+
+def _vps_1(value: str) -> Path | None:
+    return None if value == "none" else Path(value)
+
+
+def _seconds(env: Mapping[str, str], name: str) -> float | None:
+    value = env.get(name) or None
+    if value is None:
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise ConfigError(f"{name} is {value!r}; set it to a whole number of seconds")
+    return float(value)
 
 
 def _count(env: Mapping[str, str], name: str) -> int:

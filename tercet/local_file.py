@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,13 +15,14 @@ from tercet.local_model import (
     Card,
     Dtype,
     KvCacheDtype,
+    Lifecycle,
     LocalModel,
+    ProfileName,
     Quantization,
     QuantizationMethod,
     Resources,
 )
 
-ProfileName = Literal["gpu", "cpu"]
 Count = Annotated[int, Field(gt=0)]
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -117,7 +118,14 @@ class _CardRow(Strict):
     link_gb_s: Amount
 
 
+class _LifecycleRow(Strict):
+    idle_s: Amount
+    give_up_s: Amount
+    drain_s: Amount
+
+
 class _LocalFile(Strict):
+    lifecycle: _LifecycleRow
     profiles: dict[ProfileName, _ProfileRow]
     cards: dict[str, _CardRow]
 
@@ -129,6 +137,7 @@ class LocalDefinition:
     profiles: Mapping[ProfileName, LocalModel]
     """Both of them."""
     cards: Mapping[str, Card]
+    lifecycle: Lifecycle
 
 
 def load_local(folder: Path | None = None) -> LocalDefinition:
@@ -157,6 +166,7 @@ def load_local(folder: Path | None = None) -> LocalDefinition:
     return LocalDefinition(
         profiles={name: row.local_model() for name, row in file.profiles.items()},
         cards={name: Card(name=name, **row.model_dump()) for name, row in file.cards.items()},
+        lifecycle=Lifecycle(**file.lifecycle.model_dump()),
     )
 
 

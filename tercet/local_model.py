@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from tercet.catalog import Skill
+
 Dtype = Literal["float16", "bfloat16"]
 KvCacheDtype = Literal["auto", "float16", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"]
 QuantizationMethod = Literal["awq", "gptq", "fp8", "compressed-tensors", "gguf"]
+ProfileName = Literal["gpu", "cpu"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,18 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lifecycle:
+    """When the replica goes, in seconds."""
+
+    idle_s: float
+    """It is stopped once it has had no request for so long."""
+    give_up_s: float
+    """A start that takes longer is given up: no node has come, or it fails again and again."""
+    drain_s: float
+    """How long one that is stopped may finish what is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalModel:
     """One profile of `config/local.yaml`. Fields that vLLM has too bear its names."""
 
@@ -88,3 +103,14 @@ class LocalModel:
     resources: Resources
     card: str | None
     """The name of the card it is meant for; `None`: it runs on a CPU."""
+
+    @property
+    def skills(self) -> frozenset[Skill]:
+        """What it takes beside text: what vLLM gives every model, and what its parsers add."""
+        found: set[Skill] = {"schemas", "temperature", "top_p", "top_k", "seed"}
+        found |= {"presence_penalty", "frequency_penalty"}
+        if self.tool_parser is not None:
+            found |= {"tools", "forced_tools", "serial_tools"}
+        if self.reasoning_parser is not None:
+            found.add("effort")
+        return frozenset(found)

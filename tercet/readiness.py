@@ -37,3 +37,12 @@ class Start:
     total_s: float
     """From being asked for to being ready: at least the sum of the phases."""
     node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalReport:
+    """What a proxy of the local model tells those who route."""
+
+    readiness: Readiness
+    starts: tuple[Start, ...]
+    """The newest first."""

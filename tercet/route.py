@@ -35,6 +35,10 @@ class Route:
     reason: str
     deadline_at: float
     """Unix seconds."""
+    hold_until: float | None = None
+    """Unix seconds until which the task waits for the local model to load; `None`: not at all."""
+    instead: "Route | None" = None
+    """What is played if this one finds no answer before its first content, or is held in vain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,4 +47,6 @@ class Refused:
 
     reason: str
     resets_at: float | None = None
-    """Unix seconds from which the budget allows it again; `None`: the key never does."""
+    """Unix seconds from which the budget allows it again; `None`: it is not about the budget."""
+    is_passing: bool = False
+    """It is about the local model alone, which may be ready later; else the key never allows it."""

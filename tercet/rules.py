@@ -80,6 +80,18 @@ class BudgetRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalRules:
+    """How requests for the local model are treated."""
+
+    held: int
+    """Most requests of one ingress replica that wait for it to load."""
+    answer_s: float
+    """How long an answer takes once it is begun: who waits for a load keeps so much time."""
+    first_event_s: float
+    """How long it may be silent before an API answers instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """How routes are made."""
 
@@ -91,9 +103,7 @@ class Rules:
     prefer: Mapping[TaskKind, str]
     """The member whose answer stands when a vote is tied, by kind of task."""
     output: OutputLimits
-    local_available: bool
-    local_stand_in: str
-    """The model that answers for `local` until the vLLM deployment exists."""
+    local: LocalRules
     limits: Limits
     upstreams: UpstreamRules
 
@@ -103,7 +113,6 @@ class Fleet:
     """A snapshot of what can answer now, read once per request."""
 
     providers: frozenset[str]
-    """Providers with a key."""
-    local_available: bool
+    """Providers with a key; `local`, if there is a local model."""
     simulated: bool = False
     """The providers are the project's own simulated upstreams."""

@@ -58,6 +58,11 @@ class Hints:
     is_routine: bool | None = None
     strict: bool = False
     """Seat every voice and play every round, also where the route would save them."""
+    batch: bool = False
+    """Nobody waits at a screen: it may wait for a local model that loads."""
+    deadline_s: float | None = None
+    """Within so many seconds the answer is wanted, and it need not come much sooner; at most the
+    gateway's own limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,8 @@ class Task:
     hints: Hints = field(default_factory=Hints)
     verbatim: Verbatim | None = None
     """The request as it came, where a single model of its own provider could be sent that."""
+    traceparent: str | None = None
+    """The caller's W3C trace context."""
     deadline_at: float
     """Unix seconds after which nobody waits for the answer."""
 

@@ -2,15 +2,22 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 """Builder of the Serve application `local`; needs neither vLLM nor VPS_1."""
 
+from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 from ray.serve import Application
 
-from deployments.local.definition import Definition
+from deployments.local.definition import DEPLOYMENT, Definition
 from deployments.local.engine import Engine
+from deployments.local.profile import definition_of
+from router.doctor.report import check
+from tercet.config import load, settings
+from tercet.errors import ConfigError
+from tercet.local_file import LocalDefinition, load_local
+from tercet.local_model import LocalModel, ProfileName
 
-DEPLOYMENT = "Engine"
 ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     # The engine's own sockets unpickle what they are sent (CVE-2025-32444).
@@ -21,10 +28,48 @@ ENVIRONMENT = {
 }
 
 
-def build(args: Definition) -> Application:
-    """Build the application that `args` of its entry in the Serve configuration describe."""
-    decorate = serve.deployment(name=DEPLOYMENT, **options(args))
-    return decorate(Engine).bind(args.model_dump())
+class Arguments(BaseModel):
+    """`args` of the application in `serve_config.yaml`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    profile: ProfileName | None = None
+    """Of `local.yaml`; left out, the one the gateway uses, and `gpu` if that has none: an
+    application that nobody wakes costs nothing."""
+    idle_s: float | None = Field(default=None, gt=0)
+    """Overrides `lifecycle.idle_s`."""
+    config: Path | None = None
+    """Folder of the configuration; the project's own `config/` if left out."""
+
+
+def build(args: Arguments) -> Application:
+    """Build the application.
+
+    Raises:
+        ConfigError: the model cannot run on its card as it is set.
+    """
+    told = load_local(args.config)
+    model = told.profiles[args.profile] if args.profile else _in_force(args, told)
+    _refuse_what_cannot_work(model, told)
+    definition = definition_of(model, told.lifecycle, idle_s=args.idle_s)
+    decorate = serve.deployment(name=DEPLOYMENT, **options(definition))
+    return decorate(Engine).bind(definition.model_dump())
+
+
+def _in_force(args: Arguments, told: LocalDefinition) -> LocalModel:
+    return load(args.config, settings()).local or told.profiles["gpu"]
+
+
+def _refuse_what_cannot_work(model: LocalModel, told: LocalDefinition) -> None:
+    if model.card is None:
+        return
+    report = check(model, told.cards[model.card])
+    if report.problems:
+        found = "\n".join(f"- {problem}" for problem in report.problems)
+        raise ConfigError(
+            f"config/local.yaml: {model.name} cannot run on {model.card} as it is set:\n{found}\n"
+            "`tercet doctor` has the arithmetic"
+        )
 
 
 def options(definition: Definition) -> dict[str, Any]:
@@ -41,11 +86,19 @@ def options(definition: Definition) -> dict[str, Any]:
             "initial_replicas": 0,
             "max_replicas": 1,
             "target_ongoing_requests": definition.concurrency,
+            # The policy has the only say.
             "upscale_delay_s": 0.0,
-            "downscale_delay_s": definition.idle_s,
-            "downscale_to_zero_delay_s": definition.idle_s,
+            "downscale_delay_s": 0.0,
+            "downscale_to_zero_delay_s": 0.0,
             "metrics_interval_s": 1.0,
             "look_back_period_s": 2.0,
+            "policy": {
+                "policy_function": "deployments.local.scaling:KeepAlive",
+                "policy_kwargs": {
+                    "idle_s": definition.idle_s,
+                    "give_up_s": definition.give_up_s,
+                },
+            },
         },
         "ray_actor_options": {
             "num_cpus": definition.cpus,

@@ -4,6 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+APPLICATION = "local"
+"""Of Serve."""
+DEPLOYMENT = "Engine"
+
 
 class Definition(BaseModel):
     """One local model and how it is run. A profile is nothing but other values in here."""
@@ -29,5 +33,7 @@ class Definition(BaseModel):
     """Requests inside the replica; as many again may wait at each caller, more are refused."""
     idle_s: float = Field(default=600.0, gt=0)
     """Without a request for so long, the replica goes."""
+    give_up_s: float = Field(default=1200.0, gt=0)
+    """A start that takes longer is given up."""
     drain_s: float = Field(default=120.0, gt=0)
     """How long a replica that has to go may finish its streams."""

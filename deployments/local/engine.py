@@ -42,9 +42,11 @@ class Engine:
         self._state = {
             "name": definition["name"],
             "vllm": vllm_server.VERSION,
-            "import_s": imported - began,
-            "engine_s": built - imported,
-            "first_token_s": clock() - built,
+            "phases": {
+                "import": imported - began,
+                "engine": built - imported,
+                "first token": clock() - built,
+            },
         }
 
     async def chat(
@@ -60,7 +62,7 @@ class Engine:
                 yield chunk
 
     async def state(self) -> dict[str, Any]:
-        """Return what runs, how long each phase of its start took, and its unfinished requests."""
+        """Return what runs, the seconds of each phase of its start, and its unfinished requests."""
         return self._state | {"unfinished": self._server.unfinished()}
 
     async def check_health(self) -> None:

@@ -3,11 +3,13 @@
 from typing import Any
 
 from deployments.local.definition import Definition
-from tercet.local_model import LocalModel
+from tercet.local_model import Lifecycle, LocalModel
 
 
-def definition_of(model: LocalModel, *, idle_s: float) -> Definition:
-    """Return the definition of `model`, asleep after `idle_s` without a request."""
+def definition_of(
+    model: LocalModel, lifecycle: Lifecycle, *, idle_s: float | None = None
+) -> Definition:
+    """Return the definition of `model`; `idle_s` wins over that of its lifecycle."""
     return Definition(
         name=model.name,
         source=model.source,
@@ -18,7 +20,9 @@ def definition_of(model: LocalModel, *, idle_s: float) -> Definition:
         gpus=model.resources.num_gpus,
         resources=dict(model.resources.custom),
         concurrency=model.max_num_seqs,
-        idle_s=idle_s,
+        idle_s=idle_s or lifecycle.idle_s,
+        give_up_s=lifecycle.give_up_s,
+        drain_s=lifecycle.drain_s,
     )
 
 

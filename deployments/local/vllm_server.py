@@ -23,8 +23,10 @@ from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.metrics.ray_wrappers import RayPrometheusStatLogger
 
 from deployments.local.flags import flags
+from tercet.environment import PROJECT
 
 VERSION: str = vllm.__version__
 # Left out are the fields by which one request exhausts the server (`n`, beams), replaces the chat
@@ -87,11 +89,22 @@ async def start(definition: Mapping[str, Any]) -> Server:
     Raises:
         ValueError: vLLM does not take an argument.
     """
-    args = _arguments(flags(definition))
-    llm = await asyncio.to_thread(AsyncLLM.from_engine_args, AsyncEngineArgs.from_cli_args(args))
+    args = _arguments(flags(_here(definition)))
+    llm = await asyncio.to_thread(
+        AsyncLLM.from_engine_args,
+        AsyncEngineArgs.from_cli_args(args),
+        # Its metrics leave with those of this node, which the head collects.
+        stat_loggers=[RayPrometheusStatLogger],
+    )
     state = State()
     await init_app_state(llm, state, args, await llm.get_supported_tasks())
     return Server(llm, state.openai_serving_chat)
+
+
+def _here(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the definition with a folder of this checkout by its whole path."""
+    folder = PROJECT / definition["source"]
+    return {**definition, "source": str(folder) if folder.is_dir() else definition["source"]}
 
 
 def _arguments(words: list[str]) -> Any:  # noqa: ANN401  argparse's

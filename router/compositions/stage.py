@@ -85,6 +85,7 @@ def prompt_for(task: Task, limit: int, *system: str) -> Prompt:
         max_output_tokens=task.max_output_tokens or limit,
         stop=task.stop,
         controls=task.controls,
+        traceparent=task.traceparent,
     )
 
 

@@ -263,6 +263,8 @@ def read_hints(metadata: JsonValue, model: str) -> Hints:
         requires_implementation=_flag(said, "requires_implementation"),
         is_routine=_flag(said, "is_routine"),
         strict=_flag(said, "strict") is True,
+        batch=_flag(said, "batch") is True,
+        deadline_s=_seconds(said, "deadline_s"),
     )
 
 
@@ -278,6 +280,16 @@ def _hint(key: str, value: JsonValue) -> str:
 
 def _told(said: Mapping[str, str], name: str, choices: tuple[Choice, ...]) -> Choice | None:
     return a_choice(said[name], f"metadata.{name}", choices) if name in said else None
+
+
+def _seconds(said: Mapping[str, str], name: str) -> float | None:
+    text = said.get(name)
+    if text is None:
+        return None
+    # No sign, exponent or `inf`, and not the digits of other scripts.
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", text) or float(text) <= 0:
+        refuse(f"metadata.{name}", 'must be a number of seconds above 0, such as "120"')
+    return float(text)
 
 
 def _flag(said: Mapping[str, str], name: str) -> bool | None:

@@ -23,6 +23,8 @@ MESSAGE_CHARS = 2_000
 """Longest message a caller is sent."""
 LEDGER_RETRY_S = 5.0
 """When to ask again while the ledger cannot be written."""
+LOCAL_RETRY_S = 60.0
+"""When to ask again where the local model alone may answer: it loads for minutes."""
 
 # Failure messages quote upstreams, whose text is untrusted. The adapters remove keys and addresses;
 # this is the second lock.
@@ -80,6 +82,14 @@ def policy_refusal(refused: Refused, at: float) -> Refusal:
     """Return what the caller is told when no route was allowed; `at` is Unix seconds."""
     if refused.resets_at is not None:
         return _spent(refused.reason, refused.resets_at, at)
+    if refused.is_passing:
+        return Refusal(
+            status=503,
+            type="server_error",
+            code="local_unavailable",
+            message=refused.reason[:MESSAGE_CHARS],
+            retry_after_s=LOCAL_RETRY_S,
+        )
     return Refusal(
         status=403,
         type="permission_error",

@@ -30,14 +30,16 @@ def gateway(tmp_path, monkeypatch):
         monkeypatch.setenv("ANTHROPIC_BASE_URL", started.url)
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", started.url)
         config = load()
-        handles = [
-            serve.run(deploy(TierProxy, tier, tier, config), name=tier, _local_testing_mode=True)
+        handles = {
+            tier: serve.run(
+                deploy(TierProxy, tier, tier, config), name=tier, _local_testing_mode=True
+            )
             for tier in config.catalog.tiers
-        ]
+        }
 
         def run(scenario):
             async def whole() -> None:
-                ingress = Ingress(config, *handles)
+                ingress = Ingress(config, handles)
                 transport = httpx2.ASGITransport(ingress.__serve_build_asgi_app__())
                 headers = {"authorization": f"Bearer {KEY}"}
                 async with httpx2.AsyncClient(
@@ -45,7 +47,7 @@ def gateway(tmp_path, monkeypatch):
                 ) as http:
                     await scenario(http)
                 await ingress.close()
-                for handle in handles:
+                for handle in handles.values():
                     await handle.close.remote()
 
             asyncio.run(whole())

@@ -131,7 +131,8 @@ def test_the_overlay_changes_address_replicas_and_patience_and_nothing_else() ->
     expected = yaml.safe_load(file.read_text(encoding="utf-8"))
     expected["http_options"]["host"] = "127.0.0.1"
     expected["http_options"]["port"] = 8123
-    (application,) = expected["applications"]
+    application, local = expected["applications"]
+    expected["applications"] = [application]
     for deployment in application["deployments"]:
         deployment["graceful_shutdown_timeout_s"] = 10
         deployment["num_replicas"] = 1
@@ -139,6 +140,10 @@ def test_the_overlay_changes_address_replicas_and_patience_and_nothing_else() ->
     for deployment in application["deployments"]:
         deployment["num_replicas"] = 2
     assert overlay(file, 8123, replicas=2) == expected
+    local["args"] = {"profile": "cpu"}
+    local["deployments"] = [{"name": "Engine", "graceful_shutdown_timeout_s": 10}]
+    expected["applications"] = [application, local]
+    assert overlay(file, 8123, replicas=2, local={"profile": "cpu"}) == expected
 
 
 def test_a_port_is_free_until_somebody_listens_on_it() -> None:

@@ -13,19 +13,21 @@ from router.answering import Answering
 from router.exchange import Office
 from router.gateway import Gateway
 from router.keyring import Keyring
+from router.local_feed import LocalFeed
 from router.policies import Choices, route_by_complexity
 from router.turnstile import Turnstile
 from router.watch import Watch
 from tercet.budget import Balance
 from tercet.call import Completion, Delta, Failure
-from tercet.config import load
+from tercet.config import load, settings
 from tercet.content import Text
 from tercet.keys import Key, sha256
 from tercet.ledger import Claim, Claimed, InProgress, Kept, Mismatch, Spending
 from tercet.rules import Fleet
 from tercet.usage import Usage
 
-CONFIG = load()
+CONFIG = load(chosen=settings({}))
+WITH_LOCAL = load(chosen=settings({"TERCET_LOCAL": "cpu"}))
 NOW = 1_795_424_400.0
 """2026-11-23 09:00 UTC."""
 OPUS = "claude-opus-5-5"
@@ -202,11 +204,14 @@ class Site:
 
 @asynccontextmanager
 async def gateway(
-    call, books: Books | None = None, policy=route_by_complexity
+    call,
+    books: Books | None = None,
+    policy=route_by_complexity,
+    local: LocalFeed | None = None,
 ) -> AsyncGenerator[Site, None]:
-    """Serve HTTP on the scripted `call`."""
+    """Serve HTTP on the scripted `call`; with `local` there is a local model."""
     books = books or Books()
-    site = _site(call, books, policy)
+    site = _site(call, books, policy, local)
     app = site.app()
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:
@@ -214,9 +219,10 @@ async def gateway(
     await asyncio.sleep(0)
 
 
-def _site(call, books: Books, policy) -> Gateway:
-    config = replace(CONFIG, budget=replace(CONFIG.budget, caps=CAPS))
-    fleet = Fleet(providers=frozenset({"anthropic"}), local_available=False)
+def _site(call, books: Books, policy, local: LocalFeed | None) -> Gateway:
+    config = CONFIG if local is None else WITH_LOCAL
+    config = replace(config, budget=replace(config.budget, caps=CAPS))
+    fleet = Fleet(providers=frozenset({"anthropic", *(() if local is None else ("local",))}))
     keyring = Keyring(sha256(KEYS["default"].encode()), books, Turnstile(lambda: 1, clock), clock)
     choices = Choices(
         catalog=config.catalog,
@@ -227,7 +233,11 @@ def _site(call, books: Books, policy) -> Gateway:
     )
     watch = Watch(books, config.budget, clock, keyring.replace)
     answering = Answering(
-        policy=policy, choices=choices, stage=stage_of(call, clock), outlook=watch.outlook
+        policy=policy,
+        choices=choices,
+        stage=stage_of(call, clock),
+        outlook=watch.outlook,
+        holding=None if local is None else local.holding,
     )
     office = Office(answering=answering, records=books, clock=clock, jobs=set())
     return Gateway(
@@ -239,6 +249,7 @@ def _site(call, books: Books, policy) -> Gateway:
         is_ready=_ready,
         count=_count,
         started_at=int(NOW),
+        local=local,
     )
 
 

@@ -29,6 +29,10 @@ class Running:
     client: OpenAI
 
     @property
+    def banner(self) -> str:
+        return (self.home / "banner").read_text()
+
+    @property
     def ledger(self) -> Path:
         return self.home / "ledger.sqlite3"
 
@@ -74,7 +78,7 @@ def start(home: Path, port: int, **extra: str) -> subprocess.Popen:
     """Start it; once more if a starved machine keeps Ray from starting."""
     for attempt in (1, 2):
         process = _launch(home, port, extra)
-        if _is_ready(process):
+        if _is_ready(process, home / "banner"):
             return process
         process.terminate()
         process.wait(60)
@@ -108,14 +112,16 @@ def _launch(home: Path, port: int, extra: dict[str, str]) -> subprocess.Popen:
         )
 
 
-def _is_ready(process: subprocess.Popen) -> bool:
-    """Read its output up to the banner's last line; the rest is drained in the background."""
+def _is_ready(process: subprocess.Popen, banner: Path) -> bool:
+    """Read its output up to the banner's last line, and keep it."""
     deadline = threading.Timer(START_WITHIN_S, process.kill)
     deadline.start()
     try:
-        for line in process.stdout:
-            if line.startswith("Ctrl-C"):
-                return True
+        with banner.open("w") as kept:
+            for line in process.stdout:
+                kept.write(line)
+                if line.startswith("Ctrl-C"):
+                    return True
     finally:
         deadline.cancel()
     return False

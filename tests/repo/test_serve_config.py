@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 import yaml
 from pydantic import BaseModel
+from ray.serve._private.application_state import _get_shared_build_app_label_selector
 from ray.serve.schema import (
     DeploymentSchema,
     HTTPOptionsSchema,
@@ -57,10 +58,24 @@ def test_every_key_is_one_that_serve_knows(config: Mapping[str, Any]) -> None:
     assert list(unknown_keys(config)) == []
 
 
-@pytest.mark.parametrize("config", [shipped(), laid_over()], ids=["shipped", "laid over"])
-def test_every_value_is_one_that_serve_accepts(config: Mapping[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("config", "names"),
+    [
+        (shipped(), ["tercet", "local"]),
+        (laid_over(), ["tercet"]),
+        (overlay(FILE, 8123, local={"profile": "cpu"}), ["tercet", "local"]),
+    ],
+    ids=["shipped", "laid over", "laid over, with a local model"],
+)
+def test_every_value_is_one_that_serve_accepts(config: Mapping[str, Any], names: list[str]) -> None:
     parsed = ServeDeploySchema.model_validate(config)
-    assert [application.name for application in parsed.applications] == ["tercet"]
+    assert [application.name for application in parsed.applications] == names
+
+
+def test_the_gateway_is_built_where_it_runs_and_never_on_vps_1() -> None:
+    # Serve pins the building of an application to the label that all its deployments share.
+    gateway = ServeDeploySchema.model_validate(shipped()).applications[0]
+    assert _get_shared_build_app_label_selector(gateway) == {"node": "vps_2"}
 
 
 def test_a_misspelt_key_is_found_where_it_stands() -> None:

@@ -26,7 +26,7 @@ def test_each_decision_reads_the_latest_outlook() -> None:
         catalog=CONFIG.catalog,
         rules=CONFIG.rules,
         budget=CONFIG.budget,
-        fleet=Fleet(providers=frozenset({"anthropic"}), local_available=False),
+        fleet=Fleet(providers=frozenset({"anthropic"})),
     )
     answering = Answering(
         policy=route_by_complexity, choices=choices, stage=None, outlook=lambda: next(outlooks)

@@ -43,14 +43,12 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 
 def test_a_bad_setting_is_named_with_its_remedy(monkeypatch, refused) -> None:
-    monkeypatch.setenv("TERCET_LOCAL_AVAILABLE", "yes")
-    assert refused("reconcile") == (
-        "tercet: TERCET_LOCAL_AVAILABLE is 'yes'; set it to 1 or 0, or leave it out\n"
-    )
+    monkeypatch.setenv("TERCET_LOCAL", "yes")
+    assert refused("reconcile") == ("tercet: TERCET_LOCAL is 'yes'; set it to off, gpu or cpu\n")
 
 
 def test_help_lists_the_commands_for_people_and_what_steers_them(monkeypatch, capsys) -> None:
-    monkeypatch.delenv("TERCET_LOCAL_AVAILABLE", raising=False)
+    monkeypatch.delenv("TERCET_LOCAL", raising=False)
     for arguments in (["--help"], ["run", "--help"]):
         with pytest.raises(SystemExit):
             main(arguments)

@@ -51,7 +51,7 @@ def task(model: str = OPUS) -> Task:
 
 
 def office(call, rows) -> Office:
-    fleet = Fleet(providers=frozenset({"anthropic", "google"}), local_available=False)
+    fleet = Fleet(providers=frozenset({"anthropic", "google"}))
     choices = Choices(catalog=CONFIG.catalog, rules=CONFIG.rules, budget=CONFIG.budget, fleet=fleet)
     answering = Answering(policy=route_by_complexity, choices=choices, stage=stage_of(call))
     return Office(answering=answering, records=rows, clock=lambda: 7.0, jobs=set())

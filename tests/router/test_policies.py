@@ -3,30 +3,41 @@ from dataclasses import replace
 import pytest
 
 from router.policies import Choices, route_by_complexity
-from tercet.config import load
-from tercet.content import Controls, Tool
+from router.waking import Held, LoadTimes, Local
+from tercet.config import load, settings
+from tercet.content import Controls, Media, Text, Tool, Verbatim
 from tercet.keys import Key
 from tercet.outlook import Outlook
+from tercet.readiness import Readiness
 from tercet.route import Refused, Seat
 from tercet.rules import Fleet
-from tercet.task import Hints, Profile, Task, turn
+from tercet.task import Hints, Message, Profile, Task, turn
 
-CONFIG = load()
+CONFIG = load(chosen=settings({}))
+WITH_LOCAL = load(chosen=settings({"TERCET_LOCAL": "cpu"}))
 BOTH = frozenset({"anthropic", "google"})
+READY = Readiness(kind="ready", why="it runs")
+ASLEEP = Readiness(kind="asleep", why="nobody has woken it")
 
 
-def choices(providers=BOTH, local_available=False, step=1, weight=1.0, tiers=None) -> Choices:
-    """Return what may be chosen from; `tiers` are those of the caller's key."""
+def choices(providers=BOTH, local=None, step=1, weight=1.0, tiers=None) -> Choices:
+    """Return what may be chosen from; `tiers` are the key's, `local` is a readiness."""
     key = Key(id="default", sha256="0" * 64, tiers=tiers and frozenset(tiers))
     normal = Outlook.normal()
+    config = CONFIG if local is None else WITH_LOCAL
     return Choices(
-        catalog=CONFIG.catalog,
-        rules=CONFIG.rules,
-        budget=CONFIG.budget,
-        fleet=Fleet(providers=frozenset(providers), local_available=local_available),
+        catalog=config.catalog,
+        rules=config.rules,
+        budget=config.budget,
+        fleet=Fleet(providers=frozenset(providers) | (set() if local is None else {"local"})),
         keys={"default": key},
         outlook=replace(normal, step=step, cost_weight=weight, why="much is spent"),
+        local=local and seen(local),
     )
+
+
+def seen(readiness: Readiness, waiting: int = 0) -> Local:
+    return Local(readiness=readiness, loads=LoadTimes(), queue=Held(count=waiting, most=4), now=0.0)
 
 
 def task(model: str = "auto", **hints) -> Task:
@@ -55,19 +66,20 @@ PLAIN = Profile(
 @pytest.mark.parametrize(
     ("flags", "local", "expected"),
     [
-        ({"requires_design": True}, False, "tier1"),
-        ({"is_critical": True}, False, "tier1"),
-        ({"requires_design": True, "requires_implementation": True}, False, "tier1"),
-        ({"requires_implementation": True}, False, "tier2"),
-        ({"requires_implementation": True, "is_routine": True}, True, "tier2"),
-        ({"is_routine": True}, True, "local"),
-        ({"is_routine": True}, False, "tier3"),
-        ({}, True, "tier3"),
-        ({}, False, "tier3"),
+        ({"requires_design": True}, None, "tier1"),
+        ({"is_critical": True}, None, "tier1"),
+        ({"requires_design": True, "requires_implementation": True}, None, "tier1"),
+        ({"requires_implementation": True}, None, "tier2"),
+        ({"requires_implementation": True, "is_routine": True}, READY, "tier2"),
+        ({"is_routine": True}, READY, "local"),
+        ({"is_routine": True}, ASLEEP, "tier3"),
+        ({"is_routine": True}, None, "tier3"),
+        ({}, READY, "tier3"),
+        ({}, None, "tier3"),
     ],
 )
 def test_the_plan_is_followed_for_every_combination_of_flags(flags, local, expected) -> None:
-    route = route_by_complexity(task(), replace(PLAIN, **flags), choices(local_available=local))
+    route = route_by_complexity(task(), replace(PLAIN, **flags), choices(local=local))
 
     assert route.name == expected
 
@@ -130,13 +142,114 @@ def test_a_named_model_answers_alone_with_its_tier_mate_as_alternate() -> None:
     )
 
 
-def test_local_is_answered_by_a_stand_in_that_the_route_names() -> None:
-    route = route_by_complexity(task("local"), PLAIN, choices())
+LOCAL_SEAT = Seat(role="single", tier="local", model="tiny-llama")
+ROUTINE = replace(PLAIN, is_routine=True)
 
-    assert route.name == "local"
-    assert route.seats[0].model == "claude-haiku-5-5"
-    assert route.degraded == ("local:stand_in",)
-    assert "claude-haiku-5-5 stands in until the local deployment exists" in route.reason
+
+@pytest.mark.parametrize("name", ["auto", "local", "tiny-llama"])
+def test_a_ready_local_model_is_asked_alone_and_tier_three_is_named_to_answer_instead(name) -> None:
+    route = route_by_complexity(task(name), ROUTINE, choices(local=READY))
+
+    why = "it is routine" if name == "auto" else f"the caller asked for {name}"
+    assert (route.name, route.composition, route.seats) == ("local", "single", (LOCAL_SEAT,))
+    assert (route.reason, route.degraded, route.hold_until) == (f"local because {why}", (), None)
+    assert route.instead.name == "tier3"
+    assert route.instead.reason == f"tier3 because {why}"
+
+
+def test_a_routine_task_for_a_model_that_sleeps_goes_to_tier_three_and_says_why() -> None:
+    route = route_by_complexity(task(), ROUTINE, choices(local=ASLEEP))
+
+    assert (route.name, route.composition, route.degraded) == ("tier3", "consensus", ())
+    assert route.reason == (
+        "tier3 because it is routine, but the local model is asleep (nobody has woken it)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("local", "mark", "told"),
+    [
+        (None, "local:off", "there is no local model"),
+        (ASLEEP, "local:asleep", "the local model is asleep (nobody has woken it)"),
+    ],
+)
+def test_who_asks_for_the_local_model_by_name_is_told_that_another_answers(
+    local, mark, told
+) -> None:
+    route = route_by_complexity(task("local"), PLAIN, choices(local=local))
+
+    assert (route.name, route.degraded) == ("tier3", (mark,))
+    assert route.reason == f"tier3 because the caller asked for local, but {told}"
+
+
+WARMING = Readiness(kind="warming", since=0.0, why="it loads")
+
+
+@pytest.mark.parametrize("hints", [{"batch": True}, {"deadline_s": 600.0}])
+def test_a_caller_who_may_wait_is_held_for_a_model_that_loads(hints) -> None:
+    route = route_by_complexity(task(**hints), ROUTINE, choices(local=WARMING))
+
+    assert (route.name, route.seats, route.hold_until) == ("local", (LOCAL_SEAT,), 570.0)
+    assert route.reason == "local because it is routine; held for it, 570 s at most"
+    assert route.instead.name == "tier3"
+
+
+def test_without_a_word_of_the_callers_nobody_is_held() -> None:
+    route = route_by_complexity(task(), ROUTINE, choices(local=WARMING))
+
+    assert (route.name, route.hold_until) == ("tier3", None)
+    assert route.reason == (
+        "tier3 because it is routine, but the local model is warming (it loads)"
+    )
+
+
+def with_picture(asked: Task) -> Task:
+    picture = Media(kind="image", mime="image/png", data="AA==")
+    return replace(asked, messages=(Message(speaker="user", parts=(Text("See?"), picture)),))
+
+
+def with_server_tools(asked: Task) -> Task:
+    verbatim = Verbatim(provider="anthropic", body=b"{}", headers={}, stream=False, is_needed=True)
+    return replace(asked, verbatim=verbatim, controls=Controls())
+
+
+UNFIT = {
+    "tools": (lambda t: replace(t, controls=Controls(tools=(Tool(name="ls"),))), "calls no tools"),
+    "a picture": (with_picture, "tiny-llama reads text alone"),
+    "what one API has": (with_server_tools, "tiny-llama calls no tools"),
+}
+
+
+@pytest.mark.parametrize(("change", "told"), UNFIT.values(), ids=UNFIT)
+def test_what_the_local_model_cannot_be_sent_it_is_not_chosen_for(change, told) -> None:
+    route = route_by_complexity(change(task()), ROUTINE, choices(local=READY))
+
+    assert route.name == "tier3"
+    assert told in route.reason
+
+
+@pytest.mark.parametrize(
+    ("tokens", "limit", "name"),
+    [(3_840, None, "local"), (3_841, None, "tier3"), (4_000, 96, "local"), (100, 99_999, "local")],
+)
+def test_a_conversation_too_long_for_its_window_is_never_given_to_it(tokens, limit, name) -> None:
+    asked = replace(task(), max_output_tokens=limit)
+    profile = replace(ROUTINE, size_tokens=tokens)
+
+    route = route_by_complexity(asked, profile, choices(local=READY))
+
+    assert route.name == name
+    if name == "tier3":
+        assert "about 3841 tokens are too many for tiny-llama's window of 4096" in route.reason
+
+
+def test_a_key_of_the_local_tier_alone_is_refused_for_the_moment_while_that_sleeps() -> None:
+    refused = route_by_complexity(task(), ROUTINE, choices(local=ASLEEP, tiers=["local"]))
+
+    assert refused == Refused(
+        reason="it is routine, but the local model is asleep (nobody has woken it)",
+        is_passing=True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +261,7 @@ def test_local_is_answered_by_a_stand_in_that_the_route_names() -> None:
         ("tier3", {"anthropic"}, ["claude-haiku-5-5"], ("member:no_key",)),
         ("tier3", {"google"}, ["gemini-3.8-flash"], ("member:no_key",)),
         ("claude-opus-5-5", {"google"}, ["gemini-4-argon"], ("single:no_key",)),
-        ("local", {"google"}, ["gemini-3.8-flash"], ("single:no_key", "local:stand_in")),
+        ("local", {"google"}, ["gemini-3.8-flash"], ("member:no_key", "local:off")),
     ],
 )
 def test_a_missing_key_degrades_the_route_instead_of_failing_it(
@@ -235,18 +348,34 @@ def test_on_step_four_the_cheapest_model_answers_everything_alone(model) -> None
 
 
 @pytest.mark.parametrize("step", [4, 5])
-def test_on_the_steps_four_and_five_the_local_model_answers_if_it_is_available(step) -> None:
-    route = route_by_complexity(task("tier1"), PLAIN, choices(step=step, local_available=True))
+def test_on_the_steps_four_and_five_the_local_model_answers_if_it_is_ready(step) -> None:
+    route = route_by_complexity(task("tier1"), PLAIN, choices(step=step, local=READY))
 
-    assert route.name == "local"
-    assert route.degraded == ("local:stand_in", f"budget:step{step}")
+    assert (route.name, route.degraded) == ("local", (f"budget:step{step}",))
+    assert (route.instead and route.instead.name) == {4: "claude-haiku-5-5", 5: None}[step]
 
 
-@pytest.mark.parametrize(("step", "local_available"), [(5, False), (6, False), (6, True)])
-def test_the_last_steps_refuse_with_the_time_of_the_reset(step, local_available) -> None:
-    refused = route_by_complexity(
-        task("tier3"), PLAIN, choices(step=step, local_available=local_available)
+def test_on_step_four_the_cheapest_model_answers_while_the_local_one_sleeps() -> None:
+    route = route_by_complexity(task("tier1"), PLAIN, choices(step=4, local=ASLEEP))
+
+    assert (route.name, route.degraded) == ("claude-haiku-5-5", ("budget:step4",))
+    assert "but the local model is asleep" in route.reason
+
+
+def test_on_step_five_a_task_is_refused_while_the_local_model_sleeps() -> None:
+    refused = route_by_complexity(task("tier1"), PLAIN, choices(step=5, local=ASLEEP))
+
+    assert refused == Refused(
+        reason="the budget is on step 5: much is spent, but the local model is asleep "
+        "(nobody has woken it)",
+        resets_at=2_678_400.0,
+        is_passing=True,
     )
+
+
+@pytest.mark.parametrize(("step", "local"), [(5, None), (6, None), (6, READY)])
+def test_the_last_steps_refuse_with_the_time_of_the_reset(step, local) -> None:
+    refused = route_by_complexity(task("tier3"), PLAIN, choices(step=step, local=local))
 
     assert refused == Refused(
         reason=f"the budget is on step {step}: much is spent", resets_at=2_678_400.0
@@ -260,11 +389,12 @@ def test_the_last_steps_refuse_with_the_time_of_the_reset(step, local_available)
         ({"requires_design": True}, ["tier3"], "tier3"),
         ({}, ["tier1", "tier2"], "tier2"),
         ({"is_routine": True}, ["tier1"], "tier1"),
-        ({"is_routine": True}, ["local"], "local"),
+        ({}, ["local"], "local"),
     ],
 )
 def test_a_key_gets_the_nearest_tier_it_may_use(flags, tiers, expected) -> None:
-    route = route_by_complexity(task(), replace(PLAIN, **flags), choices(tiers=tiers))
+    local = READY if tiers == ["local"] else None
+    route = route_by_complexity(task(), replace(PLAIN, **flags), choices(local=local, tiers=tiers))
 
     assert route.name == expected
     assert f"; the key default may use {', '.join(tiers)} alone" in route.reason

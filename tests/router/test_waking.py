@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.waking import Go, Held, Hold, Holding, LoadTimes, Spill, Wait, decide
+from router.waking import Go, Held, Hold, Holding, LoadTimes, Local, Spill, Wait, decide
 from tercet.readiness import Readiness, Start
 
 NOW = 1_795_424_400.0
@@ -19,6 +19,7 @@ WARMING = Readiness(kind="warming", since=NOW, why="its weights are loading")
 AWAY = Readiness(kind="away", why="VPS_1 does not answer")
 EMPTY = Held(count=0, most=4)
 LONG = Wait(allowed=True, deadline_at=NOW + 600, answer_s=30)
+LONG_ENOUGH = NOW + 570
 UNKNOWN = LoadTimes()
 
 
@@ -237,13 +238,13 @@ def run(main: Coroutine[Any, Any, object]) -> object:
 
 
 def test_before_anything_is_known_of_the_model_requests_are_spilled() -> None:
-    assert run(Holding(4, lambda: NOW).until_ready(LONG, UNKNOWN)) == Spill(
+    assert run(Holding(4, lambda: NOW).until_ready(LONG_ENOUGH)) == Spill(
         reason="the local model is out of reach (nothing was heard of it yet)"
     )
 
 
 def test_a_ready_model_is_asked_without_being_held() -> None:
-    assert run(holding(0, READY).until_ready(LONG, UNKNOWN)) == Go()
+    assert run(holding(0, READY).until_ready(LONG_ENOUGH)) == Go()
 
 
 @pytest.mark.parametrize(
@@ -260,7 +261,7 @@ def test_a_held_request_waits_for_the_end_of_the_start(
 ) -> None:
     async def main() -> list[object]:
         held = holding()
-        job = asyncio.create_task(held.until_ready(LONG, UNKNOWN))
+        job = asyncio.create_task(held.until_ready(LONG_ENOUGH))
         seen: list[object] = []
         for readiness in heard:
             await settled()
@@ -274,7 +275,7 @@ def test_a_held_request_waits_for_the_end_of_the_start(
 def test_the_newest_note_counts_if_several_come_at_once() -> None:
     async def main() -> object:
         held = holding()
-        job = asyncio.create_task(held.until_ready(LONG, UNKNOWN))
+        job = asyncio.create_task(held.until_ready(LONG_ENOUGH))
         await settled()
         held.note(READY)
         held.note(AWAY)
@@ -286,7 +287,7 @@ def test_the_newest_note_counts_if_several_come_at_once() -> None:
 def test_all_that_are_held_go_when_it_is_ready_and_never_more_than_may_be() -> None:
     async def main() -> list[object]:
         held = holding(most=3)
-        jobs = [asyncio.create_task(held.until_ready(LONG, UNKNOWN)) for _ in range(5)]
+        jobs = [asyncio.create_task(held.until_ready(LONG_ENOUGH)) for _ in range(5)]
         await settled()
         at_first = held.count
         held.note(READY)
@@ -298,12 +299,12 @@ def test_all_that_are_held_go_when_it_is_ready_and_never_more_than_may_be() -> N
 def test_a_caller_who_leaves_makes_room_and_takes_nobody_along() -> None:
     async def main() -> list[object]:
         held = holding(most=2)
-        first, second = (asyncio.create_task(held.until_ready(LONG, UNKNOWN)) for _ in range(2))
+        first, second = (asyncio.create_task(held.until_ready(LONG_ENOUGH)) for _ in range(2))
         await settled()
         first.cancel()
         await settled()
         left = (first.cancelled(), held.count)
-        third = asyncio.create_task(held.until_ready(LONG, UNKNOWN))
+        third = asyncio.create_task(held.until_ready(LONG_ENOUGH))
         await settled()
         full = held.count
         held.note(READY)
@@ -312,13 +313,9 @@ def test_a_caller_who_leaves_makes_room_and_takes_nobody_along() -> None:
     assert run(main()) == [(True, 1), 2, Go(), Go(), 0]
 
 
-AT_ONCE = loads(*[1e-6] * 19)
-BRIEF = Wait(allowed=True, deadline_at=NOW + 30.000003, answer_s=30)
-
-
 def test_a_held_request_is_spilled_when_its_time_is_up() -> None:
     held = holding()
-    assert run(held.until_ready(BRIEF, AT_ONCE)) == Spill(
+    assert run(held.until_ready(NOW + 0.000003)) == Spill(
         reason="the local model is warming (its weights are loading); the time to wait for it is"
         " over"
     )
@@ -329,7 +326,7 @@ def test_a_model_that_is_ready_at_the_last_moment_is_asked() -> None:
     async def main() -> object:
         held = holding()
         asyncio.get_running_loop().call_soon(held.note, READY)
-        return await held.until_ready(BRIEF, AT_ONCE)
+        return await held.until_ready(NOW + 0.000003)
 
     assert run(main()) == Go()
 
@@ -343,7 +340,7 @@ def test_whatever_comes_in_whatever_order_no_more_are_held_than_may_be(moves: li
         jobs: list[asyncio.Task[Go | Spill]] = []
         for move in moves:
             if move == "ask":
-                jobs.append(asyncio.create_task(held.until_ready(LONG, UNKNOWN)))
+                jobs.append(asyncio.create_task(held.until_ready(LONG_ENOUGH)))
             elif move == "leave" and jobs:
                 jobs.pop().cancel()
             elif move in heard:
@@ -357,3 +354,20 @@ def test_whatever_comes_in_whatever_order_no_more_are_held_than_may_be(moves: li
         assert all(job.done() for job in jobs)
 
     run(main())
+
+
+def test_a_decision_goes_by_the_newest_note_and_by_who_waits_already() -> None:
+    async def main() -> list[Local]:
+        held = Holding(4, lambda: NOW)
+        before = held.local()
+        held.note(WARMING, TWENTY)
+        job = asyncio.create_task(held.until_ready(LONG_ENOUGH))
+        await settled()
+        held.note(had(9))
+        after = held.local()
+        job.cancel()
+        return [before, after]
+
+    before, after = run(main())
+    assert (before.readiness.kind, before.queue) == ("away", EMPTY)
+    assert after == Local(readiness=had(9), loads=TWENTY, queue=Held(count=1, most=4), now=NOW)

@@ -39,11 +39,18 @@ def test_auto_takes_the_tier_the_plan_names(system, content, tier) -> None:
     assert raw.headers["x-tercet-simulated"] == "true"
 
 
-def test_a_routine_edit_says_that_the_local_model_is_not_available(system) -> None:
+def test_a_routine_edit_says_that_there_is_no_local_model(system) -> None:
     receipt = receipt_of(system, ask(system, ROUTINE))
 
     assert receipt["profile"]["is_routine"] is True
-    assert "the local model is not available" in receipt["route"]["reason"]
+    assert "there is no local model" in receipt["route"]["reason"]
+
+
+def test_who_asks_for_a_local_model_that_is_off_is_told_that_tier_three_answers(system) -> None:
+    raw = ask(system, QUESTION, "local")
+
+    assert raw.headers["x-tercet-route"] == "tier3"
+    assert raw.headers["x-tercet-degraded"] == "local:off"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +60,6 @@ def test_a_routine_edit_says_that_the_local_model_is_not_available(system) -> No
         ("tier2", [("junior", "gemini-4-argon"), ("lead", "claude-sonnet-5-5")]),
         ("claude-haiku-5-5", [("single", "claude-haiku-5-5")]),
         ("gemini-4-argon", [("single", "gemini-4-argon")]),
-        ("local", [("single", "claude-haiku-5-5")]),
     ],
 )
 def test_a_named_route_seats_its_voices(system, model, attempts) -> None:

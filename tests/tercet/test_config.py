@@ -9,10 +9,12 @@ import pytest
 from tercet.catalog import Model, TierSeat
 from tercet.config import PROJECT, Config, Settings, fleet, load, settings
 from tercet.errors import ConfigError
-from tercet.rules import Fleet, Limits, OutputLimits
+from tercet.local_file import load_local
+from tercet.rules import Fleet, Limits, LocalRules, OutputLimits
 
 FILES = (
     "budget.yaml",
+    "local.yaml",
     "models.yaml",
     "prices.yaml",
     "routes.yaml",
@@ -89,11 +91,23 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "yunior_from_tokens:",
         "routes.yaml: yunior_from_tokens: Extra inputs are not permitted",
     ),
-    "a stand-in that no tier seats": (
+    "a profile of the local model that is none": (
         "routes.yaml",
-        "stand_in: claude-haiku-5-5",
-        "stand_in: gemini-4-carbon",
-        r"routes.yaml: local.stand_in is 'gemini-4-carbon'; name one of \['claude-haiku-5-5', ",
+        "profile: null",
+        "profile: tpu",
+        r"routes.yaml: local.profile: Input should be 'gpu' or 'cpu'",
+    ),
+    "a local model by the name of another": (
+        "local.yaml",
+        "model: tiny-llama",
+        "model: claude-haiku-5-5",
+        r"local.yaml: profiles.cpu.model: models.yaml has a 'claude-haiku-5-5' too; rename one",
+    ),
+    "a tier by the name of the local one": (
+        "models.yaml",
+        "  tier3:",
+        "  local: {composition: single, seats: [{role: single, model: m}]}\n  tier3:",
+        r"models.yaml: tiers.local: this tier is made of config/local.yaml",
     ),
     "a preferred member that is none": (
         "routes.yaml",
@@ -222,7 +236,7 @@ def test_the_shipped_rules_are_read(shipped: Config) -> None:
     assert (rules.memory_from_tokens, rules.junior_from_tokens) == (10_500, 1_000)
     assert (rules.max_rounds, rules.prefer) == (3, {})
     assert rules.output == OutputLimits(answer=16_384, member=4_096, advice=2_048)
-    assert (rules.local_available, rules.local_stand_in) == (False, "claude-haiku-5-5")
+    assert rules.local == LocalRules(held=32, answer_s=30, first_event_s=30)
     assert rules.limits == Limits(
         deadline_s=600, connect_s=5, first_event_s=120, between_events_s=60
     )
@@ -278,7 +292,6 @@ def test_every_contradiction_between_the_files_is_listed_at_once(folder: Path) -
     models = folder / "models.yaml"
     edit(models, "role: junior, model: gemini-4-argon", "role: single, model: gemini-5")
     edit(models, "  tier3:", "  third:")
-    edit(folder / "routes.yaml", "stand_in: claude-haiku-5-5", "stand_in: nobody")
     problems = problems_of(folder)
     assert [problem.split(";")[0] for problem in problems] == [
         "models.yaml: tiers.tier2.seats: 'gemini-5' is not a model",
@@ -286,7 +299,6 @@ def test_every_contradiction_between_the_files_is_listed_at_once(folder: Path) -
         "models.yaml: tiers: tier3 is missing",
         "models.yaml: aliases.gpt-*mini*: there is no 'tier3'",
         "models.yaml: aliases.gpt-*nano*: there is no 'tier3'",
-        "routes.yaml: local.stand_in is 'nobody'",
         "budget.yaml: caps.tiers: there is no tier 'tier3'",
     ]
 
@@ -301,7 +313,9 @@ def test_the_environment_is_read_variable_by_variable() -> None:
             "GEMINI_API_KEY": "gemini-key",
             "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:2",
             "TERCET_SIMULATED": "1",
-            "TERCET_LOCAL_AVAILABLE": "0",
+            "TERCET_LOCAL": "off",
+            "TERCET_LOCAL_IDLE_S": "20",
+            "TERCET_VPS_1": "/srv/vllm",
             "TERCET_MONTH_CAP_USD": "19.99",
             "TERCET_REPLICAS": "2",
         }
@@ -315,7 +329,9 @@ def test_the_environment_is_read_variable_by_variable() -> None:
         gemini_key="gemini-key",
         gemini_url="http://127.0.0.1:2",
         simulated=True,
-        local_available=False,
+        local="off",
+        local_idle_s=20.0,
+        vps_1=Path("/srv/vllm"),
         month_cap_nano_usd=19_990_000_000,
         replicas=2,
     )
@@ -331,8 +347,8 @@ def test_a_number_of_replicas_that_cannot_be_is_refused(value: str) -> None:
 def test_variables_that_are_absent_or_empty_leave_the_defaults(value: str | None) -> None:
     names = (
         "TERCET_API_KEY", "TERCET_LEDGER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL",
-        "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "TERCET_SIMULATED", "TERCET_LOCAL_AVAILABLE",
-        "TERCET_MONTH_CAP_USD",
+        "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "TERCET_SIMULATED", "TERCET_LOCAL",
+        "TERCET_LOCAL_IDLE_S", "TERCET_VPS_1", "TERCET_MONTH_CAP_USD",
     )  # fmt: skip
     assert settings({} if value is None else dict.fromkeys(names, value)) == Settings(
         api_key=None,
@@ -343,7 +359,7 @@ def test_variables_that_are_absent_or_empty_leave_the_defaults(value: str | None
         gemini_key=None,
         gemini_url=None,
         simulated=False,
-        local_available=None,
+        vps_1=PROJECT / ".vps_1",
     )
 
 
@@ -354,9 +370,19 @@ def test_without_an_argument_the_environment_of_the_process_is_read(
     assert settings().api_key == "callers-key"
 
 
-def test_a_flag_that_is_neither_one_nor_nought_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"^TERCET_LOCAL_AVAILABLE is 'yes'; set it to 1 or 0"):
-        settings({"TERCET_LOCAL_AVAILABLE": "yes"})
+def test_a_local_profile_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^TERCET_LOCAL is 'yes'; set it to off, gpu or cpu"):
+        settings({"TERCET_LOCAL": "yes"})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "soon"])
+def test_an_idle_time_that_is_no_whole_number_of_seconds_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"^TERCET_LOCAL_IDLE_S"):
+        settings({"TERCET_LOCAL_IDLE_S": value})
+
+
+def test_no_environment_for_vps_1_means_that_no_node_is_started() -> None:
+    assert settings({"TERCET_VPS_1": "none"}).vps_1 is None
 
 
 def test_settings_show_no_secret_when_printed() -> None:
@@ -385,7 +411,7 @@ def test_one_provider_key_is_enough_for_the_fleet(
     shipped: Config, anthropic: str | None, gemini: str | None, providers: set[str]
 ) -> None:
     known = fleet(shipped, with_keys(anthropic=anthropic, gemini=gemini))
-    assert known == Fleet(providers=frozenset(providers), local_available=False, simulated=False)
+    assert known == Fleet(providers=frozenset(providers), simulated=False)
 
 
 def test_a_fleet_without_any_key_is_refused_with_the_remedy(shipped: Config) -> None:
@@ -395,12 +421,39 @@ def test_a_fleet_without_any_key_is_refused_with_the_remedy(shipped: Config) -> 
         fleet(shipped, with_keys())
 
 
-@pytest.mark.parametrize(("flag", "available"), [("1", True), ("0", False), ("", False)])
-def test_the_environment_overrides_whether_local_is_available(
-    shipped: Config, flag: str, available: bool
+@pytest.mark.parametrize("name", ["", "off"])
+def test_as_shipped_there_is_no_local_model(name: str) -> None:
+    chosen = settings({"GEMINI_API_KEY": "g", "TERCET_LOCAL": name})
+    config = load(chosen=chosen)
+    assert config.local is None
+    assert list(config.catalog.tiers) == ["tier1", "tier2", "tier3"]
+    assert fleet(config, chosen).providers == {"google"}
+
+
+@pytest.mark.parametrize(
+    ("profile", "model", "window"),
+    [("gpu", "deepseek-coder-33b-instruct", 16_384), ("cpu", "tiny-llama", 4_096)],
+)
+def test_a_profile_makes_the_local_model_and_its_tier_the_least_capable(
+    profile: str, model: str, window: int
 ) -> None:
-    chosen = settings({"GEMINI_API_KEY": "g", "TERCET_LOCAL_AVAILABLE": flag})
-    assert fleet(shipped, chosen).local_available is available
+    chosen = settings({"GEMINI_API_KEY": "g", "TERCET_LOCAL": profile})
+    config = load(chosen=chosen)
+    assert config.local is not None
+    assert config.local.name == model
+    assert list(config.catalog.tiers) == ["tier1", "tier2", "tier3", "local"]
+    assert config.catalog.hosts_of(model) == ("local",)
+    made = config.catalog.models[model]
+    assert (made.provider, made.window_tokens) == ("local", window)
+    assert "schemas" in made.takes
+    assert not {"tools", "images", "effort"} & made.takes
+    assert fleet(config, chosen).providers == {"google", "local"}
+
+
+def test_the_routes_name_the_profile_and_the_environment_overrides_it(folder: Path) -> None:
+    edit(folder / "routes.yaml", "profile: null", "profile: gpu")
+    assert load(folder, settings({})).local == load_local(folder).profiles["gpu"]
+    assert load(folder, settings({"TERCET_LOCAL": "off"})).local is None
 
 
 def test_a_fleet_says_when_its_providers_are_simulated(shipped: Config) -> None:

@@ -59,9 +59,17 @@ from tercet.ledger import (
 )
 from tercet.local_file import ConfigJson, load_local
 from tercet.outlook import Outlook
-from tercet.readiness import Readiness, Start
+from tercet.readiness import LocalReport, Readiness, Start
 from tercet.route import Refused, Route, Seat
-from tercet.rules import BudgetRules, Fleet, Limits, OutputLimits, Rules, UpstreamRules
+from tercet.rules import (
+    BudgetRules,
+    Fleet,
+    Limits,
+    LocalRules,
+    OutputLimits,
+    Rules,
+    UpstreamRules,
+)
 from tercet.task import Hints, Profile, Task, turn
 from tercet.usage import Usage
 
@@ -69,6 +77,7 @@ MESSAGE = turn("user", "Grüße, 世界 🌍")
 PROMPT = Prompt(system="Be brief.", messages=(MESSAGE,), max_output_tokens=100, stop=("END",))
 USAGE = Usage(fresh_input=1, cache_read=2, cache_write_5m=3, cache_write_1h=4, output=5, thinking=1)
 LOCAL = load_local()
+START = Start(at=1_795_000_000.0, phases={"import": 16.5}, total_s=64.0, node="vps_1")
 TOOL = Tool(name="ls", schema={"type": "object"})
 COMPLETION = Completion(
     attempt_id="att_1",
@@ -124,8 +133,7 @@ RULES = Rules(
     max_rounds=3,
     prefer={"security": "claude-haiku-5-5"},
     output=OUTPUT,
-    local_available=False,
-    local_stand_in="claude-haiku-5-5",
+    local=LocalRules(held=32, answer_s=30, first_event_s=30),
     limits=LIMITS,
     upstreams=UPSTREAMS,
 )
@@ -241,7 +249,8 @@ VALUES: tuple[object, ...] = (
     LIMITS,
     OUTPUT,
     RULES,
-    Fleet(providers=frozenset({"anthropic"}), local_available=False, simulated=True),
+    RULES.local,
+    Fleet(providers=frozenset({"anthropic"}), simulated=True),
     PRICE_ROW,
     UPSTREAMS,
     BUDGET,
@@ -274,7 +283,7 @@ VALUES: tuple[object, ...] = (
         gemini_key=None,
         gemini_url="http://127.0.0.1:1",
         simulated=False,
-        local_available=None,
+        local="cpu",
     ),
     Reservation(
         attempt_id="att_1",
@@ -333,7 +342,9 @@ VALUES: tuple[object, ...] = (
     LOCAL.profiles["gpu"].resources,
     next(iter(LOCAL.cards.values())),
     Readiness(kind="warming", since=1_795_000_000.0, why="its weights are loading"),
-    Start(at=1_795_000_000.0, phases={"import": 16.5}, total_s=64.0, node="vps_1"),
+    START,
+    LOCAL.lifecycle,
+    LocalReport(readiness=Readiness(kind="ready", why="it runs"), starts=(START,)),
     ConfigJson(architecture=LOCAL.profiles["gpu"].architecture, quantization=None),
 )
 

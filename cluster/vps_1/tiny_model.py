@@ -1,6 +1,10 @@
+# Torch and transformers are installed on VPS_1 alone, so that checkers do not find them.
+# pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 """Make a chat model of Llama's architecture with random weights: `python tiny_model.py FOLDER`.
 
-Run with VPS_1's interpreter. Nothing is fetched: the tokenizer is trained on the lines below.
+Run with VPS_1's interpreter. Nothing is fetched: the tokenizer is trained on the lines below. The
+model has no token that ends an answer, so that each is as long as its limit says.
 """
 
 import sys
@@ -11,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 WINDOW_TOKENS = 4096
-BEGIN, END, PAD = "<begin>", "<end>", "<pad>"
+BEGIN, PAD = "<begin>", "<pad>"
 LINES = (
     "def double(number):\n    return number * 2\n",
     "for name in sorted(names):\n    print(name)\n",
@@ -26,24 +30,24 @@ TEMPLATE = (
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
+    """Train one on the lines."""
     pairs = Tokenizer(models.BPE())
     pairs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     pairs.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=400,
-        special_tokens=[BEGIN, END, PAD],
+        special_tokens=[BEGIN, PAD],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     pairs.train_from_iterator(LINES, trainer)
-    made = PreTrainedTokenizerFast(
-        tokenizer_object=pairs, bos_token=BEGIN, eos_token=END, pad_token=PAD
-    )
+    made = PreTrainedTokenizerFast(tokenizer_object=pairs, bos_token=BEGIN, pad_token=PAD)
     made.chat_template = TEMPLATE
     return made
 
 
 def main(folder: Path) -> None:
+    """Make the model in `folder`."""
     words = tokenizer()
     words.save_pretrained(folder)
     torch.manual_seed(7)
@@ -57,7 +61,7 @@ def main(folder: Path) -> None:
         head_dim=32,
         max_position_embeddings=WINDOW_TOKENS,
         bos_token_id=words.bos_token_id,
-        eos_token_id=words.eos_token_id,
+        eos_token_id=None,
         pad_token_id=words.pad_token_id,
     )
     LlamaForCausalLM(shape).to(torch.bfloat16).save_pretrained(folder)

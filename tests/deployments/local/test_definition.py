@@ -7,11 +7,15 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from deployments.local.app import build, options
+from deployments.local.app import Arguments, build, options
 from deployments.local.definition import Definition
 from deployments.local.flags import flags
 from deployments.local.profile import definition_of
+from tercet.environment import PROJECT
+from tercet.errors import ConfigError
 from tercet.local_file import load_local
+
+LIFECYCLE = load_local().lifecycle
 
 
 def defined(**more):
@@ -20,9 +24,8 @@ def defined(**more):
 
 def test_the_application_is_built_where_vllm_is_not_installed():
     program = (
-        "import sys; from deployments.local.app import build;"
-        "from deployments.local.definition import Definition;"
-        "build(Definition(name='coder', source='/models/coder'));"
+        "import sys; from deployments.local.app import Arguments, build;"
+        "build(Arguments(profile='gpu'));"
         "sys.exit('vllm' in sys.modules or 'torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -68,12 +71,49 @@ def test_a_word_the_definition_does_not_have_is_refused():
         defined(quantisation="awq")
 
 
-def test_building_names_the_deployment():
-    assert build(defined())._bound_deployment.name == "Engine"
+@pytest.mark.parametrize(
+    ("arguments", "source", "idle_s"),
+    [
+        ({"profile": "cpu"}, "var/tiny-llama", 600),
+        ({"profile": "gpu", "idle_s": 900}, "TheBloke/deepseek-coder-33B-instruct-AWQ", 900),
+        ({}, "TheBloke/deepseek-coder-33B-instruct-AWQ", 600),
+    ],
+)
+def test_the_application_is_one_deployment_of_a_profile(monkeypatch, arguments, source, idle_s):
+    monkeypatch.delenv("TERCET_LOCAL", raising=False)
+    deployment = build(Arguments(**arguments))._bound_deployment
+    (definition,) = deployment.init_args
+    assert deployment.name == "Engine"
+    assert (definition["source"], definition["idle_s"]) == (source, idle_s)
+
+
+def test_without_a_word_in_its_args_it_is_the_profile_the_gateway_uses(monkeypatch):
+    monkeypatch.setenv("TERCET_LOCAL", "cpu")
+    (definition,) = build(Arguments())._bound_deployment.init_args
+    assert definition["name"] == "tiny-llama"
+
+
+def test_a_model_that_cannot_run_on_its_card_is_refused_with_the_numbers(tmp_path):
+    shipped = (PROJECT / "config" / "local.yaml").read_text()
+    wide = shipped.replace("max_model_len: 16384", "max_model_len: 65536")
+    (tmp_path / "local.yaml").write_text(wide)
+    with pytest.raises(ConfigError) as refusal:
+        build(Arguments(profile="gpu", config=tmp_path))
+    told = str(refusal.value)
+    assert "deepseek-coder-33b-instruct cannot run on RTX 3090 as it is set" in told
+    assert "max_model_len is 65536 and the model's own limit 16384" in told
+
+
+def test_the_policy_that_stops_it_is_ours_and_has_its_times(monkeypatch):
+    scaling = options(defined(idle_s=60, give_up_s=300))["autoscaling_config"]
+    assert scaling["policy"] == {
+        "policy_function": "deployments.local.scaling:KeepAlive",
+        "policy_kwargs": {"idle_s": 60, "give_up_s": 300},
+    }
 
 
 def test_the_profile_for_a_card_is_the_definition_of_config():
-    definition = definition_of(load_local().profiles["gpu"], idle_s=900)
+    definition = definition_of(load_local().profiles["gpu"], LIFECYCLE, idle_s=900)
     assert definition == Definition(
         name="deepseek-coder-33b-instruct",
         source="TheBloke/deepseek-coder-33B-instruct-AWQ",
@@ -96,26 +136,29 @@ def test_the_profile_for_a_card_is_the_definition_of_config():
         resources={"VPS_1": 1},
         concurrency=4,
         idle_s=900,
+        give_up_s=1200,
+        drain_s=120,
     )
 
 
 def test_the_profile_for_a_cpu_names_nothing_of_a_card():
-    definition = definition_of(load_local().profiles["cpu"], idle_s=900)
+    definition = definition_of(load_local().profiles["cpu"], LIFECYCLE, idle_s=900)
     assert definition.gpus == 0
     assert definition.engine == {
         "dtype": "bfloat16",
-        "max_model_len": 1024,
+        "max_model_len": 4096,
         "max_num_seqs": 8,
         "enable_prompt_tokens_details": True,
         "enable_prefix_caching": True,
         "block_size": 32,
         "enforce_eager": True,
+        "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
     }
 
 
 def test_a_parser_of_tool_calls_lets_the_model_choose_its_tools():
     model = replace(load_local().profiles["cpu"], tool_parser="hermes", reasoning_parser="qwen3")
-    engine = definition_of(model, idle_s=900).engine
+    engine = definition_of(model, LIFECYCLE, idle_s=900).engine
     assert engine["tool_call_parser"] == "hermes"
     assert engine["enable_auto_tool_choice"] is True
     assert engine["reasoning_parser"] == "qwen3"
