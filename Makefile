@@ -22,7 +22,9 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 run: $(VENV)/.run ## start everything on this machine, in the foreground (PORT, TERCET_API_KEY)
 	@$(BIN)/tercet run
 
-test: $(VENV)/.dev .vps_1/.made ## run the whole test suite
+# Where vLLM's CPU build does not install (it is for Python 3.11 on x86-64), its tests are skipped.
+test: $(VENV)/.dev ## run the whole test suite
+	-@$(MAKE) --no-print-directory vps_1
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.dev ## measure, print the tables and store them in bench/results (minutes)

@@ -60,7 +60,7 @@ class Answering:
         def play(route: Route) -> AsyncGenerator[Event, None]:
             return COMPOSITIONS[route.composition](task, route, self.stage)
 
-        return play(route) if holding is None else played(route, play, holding)
+        return play(route) if holding is None else played(task, route, play, holding)
 
 
 def opening(task: Task) -> Task:

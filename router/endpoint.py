@@ -150,6 +150,7 @@ class Endpoint:
             order.task,
             deadline_at=identity.deadline_at - self._hurry_s(order.task),
             traceparent=traceparent if _TRACE.fullmatch(traceparent) else None,
+            is_streamed=order.stream,
         )
         return replace(order, task=task)
 

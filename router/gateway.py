@@ -179,7 +179,7 @@ class Gateway:
         return self._local_page(202)
 
     def _local_page(self, status: int = 200) -> Response:
-        report = None if self.local is None else self.local.last
+        report = None if self.local is None else self.local.report()
         return _json(local_document(self.config.local, report, self.office.clock()), status)
 
     def _stamp(self) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from router.waking import Holding, Spill
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step
 from tercet.call import Failure, FailureKind
 from tercet.route import Route
+from tercet.task import Task
 
 Play = Callable[[Route], AsyncGenerator[Event, None]]
 """Plays a route's composition."""
@@ -20,10 +21,13 @@ LOST: frozenset[FailureKind] = frozenset({"unreachable", "unavailable", "truncat
 """Failures that say something of the model's health rather than of the request."""
 
 
-async def played(route: Route, play: Play, holding: Holding) -> AsyncGenerator[Event, None]:
+async def played(
+    task: Task, route: Route, play: Play, holding: Holding
+) -> AsyncGenerator[Event, None]:
     """Play the route, and the one it names instead where this one comes to nothing in time.
 
-    Once something was said there is no way back: the route ends as its composition does.
+    Once a caller has read something there is no way back: the route ends as its composition does.
+    To one who gets the answer in one piece, the last `Speaking` and what follows it counts.
     """
     if route.hold_until is not None:
         yield Progress("held: the local model loads")
@@ -36,7 +40,7 @@ async def played(route: Route, play: Play, holding: Holding) -> AsyncGenerator[E
     spoken = False
     async with aclosing(play(route)) as events:
         async for event in events:
-            spoken |= isinstance(event, Speaking)
+            spoken |= task.is_streamed and isinstance(event, Speaking)
             if isinstance(event, NoAnswer) and route.name == LOCAL and _kinds(event) & LOST:
                 holding.lose()
             if isinstance(event, NoAnswer) and not spoken and _is_worth_another(route, event):

@@ -21,8 +21,8 @@ class LocalFeed:
     def __init__(self, holding: Holding, report: Ask, wake: Ask) -> None:
         """Begin with nothing heard; `report` and `wake` may raise, and return in a few seconds."""
         self.holding = holding
-        self.last = UNHEARD
-        self._report = report
+        self._last = UNHEARD
+        self._ask = report
         self._wake = wake
         self._is_deaf = False
 
@@ -35,24 +35,27 @@ class LocalFeed:
     async def look(self) -> None:
         """Ask the proxy; while it is silent the model is taken to be out of reach."""
         try:
-            self._take(await self._report())
+            self._take(await self._ask())
             self._is_deaf = False
         except Exception:
             # Told once: a proxy is away while it is replaced.
             if not self._is_deaf:
                 logger.exception("the local model's proxy does not answer")
             self._is_deaf = True
-            self._take(LocalReport(readiness=UNHEARD.readiness, starts=self.last.starts))
+            self._take(LocalReport(readiness=UNHEARD.readiness, starts=self._last.starts))
 
-    async def wake(self) -> LocalReport:
-        """Have the model woken, and return what is known of it then.
+    def report(self) -> LocalReport:
+        """Return what is known now."""
+        return LocalReport(readiness=self.holding.readiness, starts=self._last.starts)
+
+    async def wake(self) -> None:
+        """Have the model woken.
 
         Raises:
             TimeoutError: its proxy does not answer; or whatever Serve raises.
         """
         self._take(await self._wake())
-        return self.last
 
     def _take(self, report: LocalReport) -> None:
-        self.last = report
+        self._last = report
         self.holding.note(report.readiness, LoadTimes(starts=report.starts))

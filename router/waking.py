@@ -155,6 +155,11 @@ class Holding:
         """How many requests are held now."""
         return self._count
 
+    @property
+    def readiness(self) -> Readiness:
+        """What was last heard, or followed from a call."""
+        return self._readiness
+
     def note(self, readiness: Readiness, loads: LoadTimes | None = None) -> None:
         """Take a newer snapshot; those who wait go on with the newest."""
         self._readiness = readiness

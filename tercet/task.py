@@ -84,6 +84,8 @@ class Task:
     """The request as it came, where a single model of its own provider could be sent that."""
     traceparent: str | None = None
     """The caller's W3C trace context."""
+    is_streamed: bool = True
+    """The caller reads the answer as it is said, so that nothing of it can be taken back."""
     deadline_at: float
     """Unix seconds after which nobody waits for the answer."""
 

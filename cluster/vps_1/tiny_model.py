@@ -4,7 +4,8 @@
 """Make a chat model of Llama's architecture with random weights: `python tiny_model.py FOLDER`.
 
 Run with VPS_1's interpreter. Nothing is fetched: the tokenizer is trained on the lines below. The
-model has no token that ends an answer, so that each is as long as its limit says.
+model ends an answer only where a schema leaves it no other word, so that each is as long as its
+limit says.
 """
 
 import sys
@@ -15,7 +16,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 WINDOW_TOKENS = 4096
-BEGIN, PAD = "<begin>", "<pad>"
+BEGIN, END, PAD = "<begin>", "<end>", "<pad>"
+CERTAINTY = 30
+"""Logits of random weights are about 0.2 wide; of these, 5, beside a 0 for the end."""
 LINES = (
     "def double(number):\n    return number * 2\n",
     "for name in sorted(names):\n    print(name)\n",
@@ -36,12 +39,14 @@ def tokenizer() -> PreTrainedTokenizerFast:
     pairs.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=400,
-        special_tokens=[BEGIN, PAD],
+        special_tokens=[BEGIN, END, PAD],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     pairs.train_from_iterator(LINES, trainer)
-    made = PreTrainedTokenizerFast(tokenizer_object=pairs, bos_token=BEGIN, pad_token=PAD)
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=pairs, bos_token=BEGIN, eos_token=END, pad_token=PAD
+    )
     made.chat_template = TEMPLATE
     return made
 
@@ -61,10 +66,14 @@ def main(folder: Path) -> None:
         head_dim=32,
         max_position_embeddings=WINDOW_TOKENS,
         bos_token_id=words.bos_token_id,
-        eos_token_id=None,
+        eos_token_id=words.eos_token_id,
         pad_token_id=words.pad_token_id,
     )
-    LlamaForCausalLM(shape).to(torch.bfloat16).save_pretrained(folder)
+    model = LlamaForCausalLM(shape)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(CERTAINTY)
+        model.lm_head.weight[words.eos_token_id] = 0
+    model.to(torch.bfloat16).save_pretrained(folder)
 
 
 if __name__ == "__main__":

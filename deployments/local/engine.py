@@ -7,6 +7,7 @@ from contextlib import aclosing
 from importlib import import_module
 from typing import Any
 
+from deployments.local.start_log import output_from_now, phases_of
 from deployments.serve import listen_on_own_address
 
 Chunk = dict[str, Any]
@@ -34,6 +35,7 @@ class Engine:
         began = clock()
         vllm_server = await asyncio.to_thread(import_module, "deployments.local.vllm_server")
         imported = clock()
+        output = output_from_now()
         self._server: Any = await vllm_server.start(definition)
         built = clock()
         # Serve awaits the `__del__` it finds on the instance.
@@ -44,7 +46,7 @@ class Engine:
             "vllm": vllm_server.VERSION,
             "phases": {
                 "import": imported - began,
-                "engine": built - imported,
+                **phases_of(output, built - imported),
                 "first token": clock() - built,
             },
         }

@@ -19,6 +19,8 @@ from cluster import loopback
 from tercet.config import PROJECT, settings
 
 IDLE_S = 15
+DRAIN_S = 120
+"""`make run` gives a replica that goes 10 s, which a slow machine needs for less."""
 JOINED_S = 120
 """How long a starved machine may take to start a node."""
 READY_S = 600
@@ -70,7 +72,10 @@ class Site:
     def deploy(self, local: dict | None) -> None:
         """Do what `serve deploy` does, with or without the application of the local model."""
         port = int(self.system.url.rsplit(":", 1)[1])
-        self.serve("PUT", loopback.overlay(PROJECT / "serve_config.yaml", port, 1, local))
+        config = loopback.overlay(PROJECT / "serve_config.yaml", port, 1, local)
+        for application in config["applications"][1:]:
+            application["deployments"][0]["graceful_shutdown_timeout_s"] = DRAIN_S
+        self.serve("PUT", config)
 
     def serve(self, method: str, body: Any = None) -> requests.Response:
         url = f"{self.dashboard}/api/serve/applications/"

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 from fakes.script import Fails, Script, stage_of
@@ -39,7 +40,9 @@ ASLEEP = Readiness(kind="asleep", why="nobody has woken it")
 SLEEPS = "the local model is asleep (nobody has woken it)"
 
 
-def events_of(route: Route, lines, then=READY, holding: Holding | None = None) -> list:
+def events_of(
+    route: Route, lines, then=READY, holding: Holding | None = None, task: Task = TASK
+) -> list:
     """Return what is played; a route that is held waits until the model is `then`."""
     script = Script(lines)
     holding = holding or Holding(4, lambda: 0.0)
@@ -51,7 +54,7 @@ def events_of(route: Route, lines, then=READY, holding: Holding | None = None) -
     async def main() -> list:
         if route.hold_until is not None:
             asyncio.get_running_loop().call_later(0.01, holding.note, then)
-        return [event async for event in played(route, play, holding)]
+        return [event async for event in played(task, route, play, holding)]
 
     return asyncio.run(main())
 
@@ -84,6 +87,15 @@ def test_a_local_model_that_fails_after_its_first_word_ends_the_answer() -> None
     assert (speaking, word) == (Speaking(model="tiny"), Delta("ye"))
     assert isinstance(ending, NoAnswer)
     assert [failure.kind for failure in ending.failures] == ["truncated"]
+
+
+def test_an_answer_in_one_piece_that_breaks_half_way_is_given_by_the_other() -> None:
+    lines = {"tiny": [Fails("truncated", said="ye")], "haiku": ["yes"]}
+    whole = replace(TASK, is_streamed=False)
+    *_, answer = events_of(route_to("local", "tiny", instead=TIER3), lines, task=whole)
+
+    assert (answer.text, answer.model) == ("yes", "haiku")
+    assert answer.degraded == ("single:truncated",)
 
 
 def test_a_prompt_that_proves_too_long_for_the_window_is_answered_by_the_other() -> None:

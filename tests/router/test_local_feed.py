@@ -46,7 +46,20 @@ def test_a_proxy_that_is_silent_is_a_model_out_of_reach_whose_starts_are_still_k
 
     asyncio.run(main())
     assert made.holding.local().readiness.kind == "away"
-    assert made.last.starts == (START,)
+    assert made.report().starts == (START,)
+
+
+def test_what_a_call_has_taught_is_told_until_the_proxy_says_more() -> None:
+    made = feed(READY, READY)
+
+    async def main() -> list[str]:
+        await made.look()
+        made.holding.lose()
+        lost = made.report().readiness.kind
+        await made.look()
+        return [lost, made.report().readiness.kind]
+
+    assert asyncio.run(main()) == ["away", "ready"]
 
 
 def test_a_wake_is_known_at_once() -> None:

@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1800)]
 
 ROUTINE = "Rename the variable `x` to `count` in this function:\ndef f(x):\n    return x + 1"
 CHAT = "/v1/chat/completions"
+ARGS = {"profile": "cpu", "idle_s": IDLE_S}
+"""What `make run` deploys the local model with."""
 
 
 def is_alive(pid):
@@ -136,7 +138,7 @@ def held_stream(site) -> tuple[list[str], str]:
 def test_the_start_is_remembered_with_its_phases(site):
     (start, *_) = site.local()["starts"]
     print(start)
-    assert list(start["phases_s"]) == ["placed", "import", "engine", "first token"]
+    assert list(start["phases_s"]) == ["placed", "import", "weights", "engine", "first token"]
     assert start["total_s"] == pytest.approx(sum(start["phases_s"].values()), abs=0.3)
     assert start["phases_s"]["engine"] > 0
 
@@ -348,6 +350,7 @@ def test_the_application_goes_and_comes_back_while_its_stream_runs_to_the_end(si
         ended.set()
         return events
 
+    site.deploy(local=ARGS)  # as it is, with time to drain
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(whole)
         assert wait_until(lambda: open_attempts(site) > 0)
@@ -362,7 +365,7 @@ def test_the_application_goes_and_comes_back_while_its_stream_runs_to_the_end(si
     assert wait_until(lambda: site.local()["readiness"] == "away", 60)
     assert site.local()["why"] == "its application is not deployed"
     assert site.ask(ROUTINE, "auto").headers["x-tercet-route"] == "tier3"
-    site.deploy(local={"profile": "cpu", "idle_s": IDLE_S, "config": str(traced.config)})
+    site.deploy(local=ARGS | {"config": str(traced.config)})
     assert wait_until(lambda: site.local()["readiness"] == "asleep", 120), site.local()
 
 
@@ -380,7 +383,7 @@ def test_the_engines_spans_belong_to_the_callers_trace(site, traced):
 def open_attempts(site) -> int:
     connection = sqlite3.connect(site.system.ledger)
     try:
-        query = "SELECT count(*) FROM attempts WHERE state = 'sent' AND provider = 'local'"
+        query = "SELECT count(*) FROM attempts WHERE state = 'reserved' AND provider = 'local'"
         return connection.execute(query).fetchone()[0]
     finally:
         connection.close()
@@ -414,7 +417,7 @@ def test_a_model_that_cannot_fit_its_card_is_refused_at_deployment_with_the_numb
     assert "deepseek-coder-33b-instruct cannot run on RTX 3090" in status()["message"]
     assert "65536" in status()["message"]
     assert asleep.ask(ROUTINE, "auto").headers["x-tercet-route"] == "tier3"
-    asleep.deploy(local={"profile": "cpu", "idle_s": IDLE_S})
+    asleep.deploy(local=ARGS)
     assert wait_until(lambda: asleep.local()["readiness"] == "asleep", 120), asleep.local()
 
 
