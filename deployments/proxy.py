@@ -18,7 +18,7 @@ from deployments.provider import Provider
 from deployments.retrying import Retrying, Upstream, persist
 from tercet.call import Call, Failure, Item
 from tercet.catalog import Model, ProviderName
-from tercet.config import Config, Settings, settings
+from tercet.config import LOCAL, Config, Settings, settings
 from tercet.fitting import fitted
 from tercet.ledger import month_end
 from tercet.rules import Limits
@@ -57,7 +57,8 @@ class TierProxy:
         )
         upstreams = [self._upstream(model) for model in models if model.provider in self._providers]
         self._upstreams = {upstream.model.name: upstream for upstream in upstreams}
-        self._retrying = self._persistence(config, simulated=chosen.simulated)
+        # The local model is vLLM, whatever the APIs are.
+        self._retrying = self._persistence(config, simulated=chosen.simulated and tier != LOCAL)
         self._jobs: set[asyncio.Task[None]] = set()
         self._drains = 0
         self._exhausted_read_at = 0.0

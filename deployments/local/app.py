@@ -82,8 +82,8 @@ def options(definition: Definition) -> dict[str, Any]:
         "health_check_period_s": 2.0,
         "health_check_timeout_s": 30.0,
         "autoscaling_config": {
+            # It begins at these; an `initial_replicas` would stop a running one at each deployment.
             "min_replicas": 0,
-            "initial_replicas": 0,
             "max_replicas": 1,
             "target_ongoing_requests": definition.concurrency,
             # The policy has the only say.

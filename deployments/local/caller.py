@@ -14,7 +14,7 @@ import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.context import _get_global_client  # pyright: ignore[reportPrivateUsage]
-from ray.serve.exceptions import RayServeException
+from ray.serve.exceptions import BackPressureError, RayServeException
 
 from deployments.local.definition import APPLICATION, DEPLOYMENT
 from deployments.local.sight import NotReadyError, Replica, Sight
@@ -22,6 +22,9 @@ from deployments.local.sight import NotReadyError, Replica, Sight
 NAMESPACE = "serve"
 LOST = (RayError, RayServeException, NotReadyError, TimeoutError, ValueError)
 """What a call to a replica may raise; `ValueError` is Ray's for an actor that is gone."""
+FULL: Mapping[str, Any] = {
+    "error": {"code": 429, "type": "BackPressure", "message": "too many requests wait for it"}
+}
 
 
 class Caller:
@@ -39,6 +42,8 @@ class Caller:
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Ask the replica; see `deployments.local.engine.Engine.chat`. Closing it frees the engine.
 
+        Where too many wait already, the answer is an error 429.
+
         Raises:
             NotReadyError: no replica runs.
             RayError: it died; or whatever else Serve raises.
@@ -50,6 +55,8 @@ class Caller:
             async for chunk in replies:
                 yield chunk
             ended = True
+        except BackPressureError:
+            yield dict(FULL)
         finally:
             if not ended:
                 replies.cancel()

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1800)]
 
 ROUTINE = "Rename the variable `x` to `count` in this function:\ndef f(x):\n    return x + 1"
 CHAT = "/v1/chat/completions"
-ARGS = {"profile": "cpu", "idle_s": IDLE_S}
+ARGS = {"profile": "cpu", "idle_s": float(IDLE_S)}
 """What `make run` deploys the local model with."""
 
 
