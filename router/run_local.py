@@ -13,6 +13,13 @@ from tercet.local_model import LocalModel
 
 VPS_1 = PROJECT / "cluster" / "vps_1"
 STOP_S = 20.0
+BESIDE: Mapping[str, str] = {
+    "PYTHONPATH": str(PROJECT),  # its environment has no package of ours
+    # Beside the gateway on one machine, the gateway goes first: vLLM's processes spin while they
+    # wait for each other, and would keep every core from it.
+    "RAY_worker_niceness": "15",
+}
+"""What the node has in its environment besides the head's."""
 
 
 def args_of(model: LocalModel) -> Mapping[str, Any]:
@@ -43,8 +50,7 @@ def joined(model: LocalModel, address: str, say: Callable[[str], None]) -> Gener
     wants = model.resources
     command = [str(python), str(VPS_1 / "join.py"), address]
     command += ["--cpus", str(max(wants.num_cpus, 1)), "--gpus", str(wants.num_gpus)]
-    # Its environment has no package of ours.
-    ours = {**environment(), "PYTHONPATH": str(PROJECT)}
+    ours = {**environment(), **BESIDE}
     process = subprocess.Popen(command, env=ours, stdout=subprocess.DEVNULL)  # noqa: S603  our own
     try:
         yield

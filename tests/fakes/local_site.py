@@ -16,6 +16,7 @@ import requests
 from fakes.running import Running, descendants, wait_until
 
 from cluster import loopback
+from router.run_local import BESIDE
 from tercet.config import PROJECT, settings
 
 IDLE_S = 15
@@ -110,7 +111,7 @@ class Site:
         with log.open("w") as output:
             process = subprocess.Popen(
                 [*command, self.address],
-                env={**head, "PYTHONPATH": str(PROJECT)},
+                env={**head, **BESIDE},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
