@@ -16,7 +16,7 @@ WITHIN_S = 5.0
 MISSES = 2
 """Silences in a row after which a replica is given up; an error is believed at once."""
 WAKE_S = 30.0
-"""How long a wake waits to be heard; the start goes on without it."""
+"""How long a wake is repeated until it is heard; the start goes on without it."""
 STARTS = 50
 
 logger = logging.getLogger(__name__)
@@ -63,11 +63,18 @@ class Diary(Protocol):
 class Watching:
     """What was last seen of the local model; its calls teach it too."""
 
-    def __init__(self, reach: Reach, diary: Diary, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        reach: Reach,
+        diary: Diary,
+        clock: Callable[[], float] = time.time,
+        every_s: float = EVERY_S,
+    ) -> None:
         """Begin with nothing seen."""
         self._reach = reach
         self._diary = diary
         self._clock = clock
+        self._every_s = every_s
         self._sight: Sight | None = None
         self._has_looked = False
         self._answering: str | None = None
@@ -97,7 +104,7 @@ class Watching:
             except Exception:
                 logger.exception("the local model could not be looked at")
                 self._answering = None
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(self._every_s)
 
     async def look(self) -> None:
         """Ask the controller, and the replica whether it still answers."""
@@ -105,7 +112,7 @@ class Watching:
         is_first, self._has_looked = not self._has_looked, True
         self._sight = sight
         running = None if sight is None else sight.first("RUNNING")
-        if sight is not None and sight.first("STARTING", "RUNNING") is not None:
+        if self._is_on_its_way():
             self._woken_at = None
         if running is None:
             self._answering = None
@@ -135,8 +142,17 @@ class Watching:
         if self.readiness.kind in ("ready", "warming") or self._wake is not None:
             return
         self._woken_at = self._clock()
-        self._wake = asyncio.create_task(self._reach.wake(WAKE_S))
+        self._wake = asyncio.create_task(self._until_heard(self._woken_at + WAKE_S))
         self._wake.add_done_callback(self._has_woken)
+
+    async def _until_heard(self, until: float) -> None:
+        """Have it woken until a start is seen: Serve may refuse calls to what is just deployed."""
+        while self._clock() < until and not self._is_on_its_way():
+            await self._reach.wake(WAKE_S)
+            await asyncio.sleep(self._every_s)
+
+    def _is_on_its_way(self) -> bool:
+        return self._sight is not None and self._sight.first("STARTING", "RUNNING") is not None
 
     def _has_woken(self, _: asyncio.Task[None]) -> None:
         self._wake = None

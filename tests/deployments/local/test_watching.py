@@ -77,7 +77,7 @@ class Scene:
     now: float = AT + 100
 
     def __post_init__(self) -> None:
-        self.watching = Watching(self.reach, self.diary, lambda: self.now)
+        self.watching = Watching(self.reach, self.diary, lambda: self.now, every_s=0.001)
 
     async def look(self, *replicas: Replica) -> str:
         self.reach.seen = sight(*replicas)
@@ -254,17 +254,36 @@ def test_one_that_loads_or_runs_is_not_woken() -> None:
     run(scenario)
 
 
-def test_a_wake_that_nobody_heard_is_over_and_can_be_repeated() -> None:
+def test_a_wake_that_serve_refuses_is_repeated_until_a_start_is_seen() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.reach.waking.set()  # it returns at once, as a refused one does
+        await scene.look()
+        scene.watching.wake()
+        while scene.reach.woken < 3:  # noqa: ASYNC110  it is the fake that counts
+            await asyncio.sleep(0.001)
+        await scene.look(LOADING)
+        await asyncio.sleep(0.01)
+        woken = scene.reach.woken
+        await asyncio.sleep(0.01)
+        assert scene.reach.woken == woken
+
+    run(scenario)
+
+
+def test_a_wake_that_nobody_hears_is_over_after_a_while_and_can_be_repeated() -> None:
     async def scenario(scene: Scene) -> None:
         scene.reach.waking.set()
         await scene.look()
         scene.watching.wake()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        assert scene.watching.readiness.is_starting is True
+        scene.now += 31
+        await asyncio.sleep(0.01)
         assert scene.watching.readiness.is_starting is False
+        woken = scene.reach.woken
         scene.watching.wake()
-        await asyncio.sleep(0)
-        assert scene.reach.woken == 2
+        await asyncio.sleep(0.01)
+        assert scene.reach.woken > woken
 
     run(scenario)
 
