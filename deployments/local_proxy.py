@@ -9,8 +9,8 @@ from deployments.local.watching import Watching
 from deployments.local_seat import LocalSeat
 from deployments.provider import Provider
 from deployments.proxy import TierProxy
-from tercet.catalog import ProviderName
-from tercet.config import LOCAL, Config, Settings
+from tercet.catalog import LOCAL, ProviderName
+from tercet.config import Config, Settings
 from tercet.readiness import LocalReport, Readiness
 from tercet.rules import Limits
 

@@ -17,8 +17,8 @@ from deployments.prices import PriceBook
 from deployments.provider import Provider
 from deployments.retrying import Retrying, Upstream, persist
 from tercet.call import Call, Failure, Item
-from tercet.catalog import Model, ProviderName
-from tercet.config import LOCAL, Config, Settings, settings
+from tercet.catalog import LOCAL, Model, ProviderName
+from tercet.config import Config, Settings, settings
 from tercet.fitting import fitted
 from tercet.ledger import month_end
 from tercet.rules import Limits

@@ -9,7 +9,8 @@ from deployments.local_proxy import LocalProxy
 from deployments.proxy import TierProxy
 from deployments.serve import deploy, deploy_http
 from router.ingress import Ingress
-from tercet.config import LOCAL, load
+from tercet.catalog import LOCAL
+from tercet.config import load
 
 
 class Arguments(BaseModel):

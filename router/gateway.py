@@ -22,7 +22,6 @@ from router.idempotency import Claims
 from router.keyring import Keyring
 from router.local_feed import LocalFeed
 from router.local_page import local_document
-from router.local_route import LOCAL
 from router.openapi import document
 from router.policies import AUTO
 from router.receipts import Row, receipt
@@ -31,6 +30,7 @@ from router.surfaces import anthropic_messages, openai_chat, openai_responses
 from router.surfaces.refusal import LEDGER_UNAVAILABLE, Refusal
 from router.surfaces.surface import Surface
 from router.watch import Watch
+from tercet.catalog import LOCAL
 from tercet.config import Config
 from tercet.keys import DEFAULT_KEY, capped
 

@@ -28,7 +28,8 @@ from router.policies import POLICIES, Choices
 from router.turnstile import Turnstile
 from router.waking import Holding
 from router.watch import Watch
-from tercet.config import LOCAL, Config, Settings, fleet, settings
+from tercet.catalog import LOCAL
+from tercet.config import Config, Settings, fleet, settings
 from tercet.keys import sha256
 
 READY_WITHIN_S = 5.0

@@ -5,10 +5,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from router.compositions.stage import Event, failed
-from router.local_route import LOCAL
 from router.waking import Holding, Spill
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step
 from tercet.call import Failure, FailureKind
+from tercet.catalog import LOCAL
 from tercet.route import Route
 from tercet.task import Task
 

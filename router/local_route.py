@@ -3,14 +3,12 @@
 from dataclasses import dataclass, replace
 
 from router.waking import Go, Hold, Local, Spill, Wait, decide
-from tercet.catalog import Model
+from tercet.catalog import LOCAL, Model
 from tercet.content import media_in
 from tercet.route import Refused, Route, Seat
 from tercet.rules import LocalRules
 from tercet.task import Profile, Task
 
-LOCAL = "local"
-"""The tier of the local model, and the name that callers have for it."""
 ANSWER_TOKENS = 256
 """Room in the window without which no answer is worth beginning."""
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from router.local_route import LOCAL, Host, local_route
+from router.local_route import Host, local_route
 from router.waking import Local
-from tercet.catalog import Catalog, ProviderName, Role, Tier, TierSeat
+from tercet.catalog import LOCAL, Catalog, ProviderName, Role, Tier, TierSeat
 from tercet.keys import Key
 from tercet.outlook import CHEAPEST, CLOSED, LOCAL_ONLY, NO_PREMIUM, Outlook
 from tercet.route import Refused, Route, Seat

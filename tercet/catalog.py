@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
+LOCAL = "local"
+"""The tier of the local model, where there is one, and the name that callers have for it."""
 ProviderName = Literal["anthropic", "google", "local"]
 CompositionName = Literal["memory_brain", "lead_junior", "consensus", "single"]
 Role = Literal["brain", "memory", "lead", "junior", "member", "single"]

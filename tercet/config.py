@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tercet.budget import GPU, MONTH, Caps
-from tercet.catalog import Alias, Catalog, CompositionName, Model, Role, Tier, TierSeat
+from tercet.catalog import (
+    LOCAL,
+    Alias,
+    Catalog,
+    CompositionName,
+    Model,
+    Role,
+    Tier,
+    TierSeat,
+)
 from tercet.config_files import (
     BudgetFile,
     ModelsFile,
@@ -47,8 +56,6 @@ __all__ = [
     "settings",
 ]
 
-LOCAL = "local"
-"""The tier of the local model, where there is one."""
 ANSWERS_FIRST: Mapping[CompositionName, tuple[Role, ...]] = {
     "memory_brain": ("brain", "memory"),
     "lead_junior": ("lead", "junior"),
