@@ -27,10 +27,8 @@ class Running:
     home: Path
     process: subprocess.Popen
     client: OpenAI
-
-    @property
-    def banner(self) -> str:
-        return (self.home / "banner").read_text()
+    banner: str
+    """What it printed when it was ready; in no file, because it names the key."""
 
     @property
     def ledger(self) -> Path:
@@ -63,11 +61,11 @@ def free_port() -> int:
 def running(home: Path, **extra: str):
     """Start `tercet run`, wait until it says it is ready, and stop it with SIGTERM."""
     port = free_port()
-    process = start(home, port, **extra)
+    process, banner = started(home, port, **extra)
     url = f"http://127.0.0.1:{port}"
     try:
         with OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=60) as client:
-            yield Running(url=url, home=home, process=process, client=client)
+            yield Running(url=url, home=home, process=process, client=client, banner=banner)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
@@ -75,11 +73,17 @@ def running(home: Path, **extra: str):
 
 
 def start(home: Path, port: int, **extra: str) -> subprocess.Popen:
-    """Start it; once more if a starved machine keeps Ray from starting."""
+    """Start it."""
+    return started(home, port, **extra)[0]
+
+
+def started(home: Path, port: int, **extra: str) -> tuple[subprocess.Popen, str]:
+    """Start it, once more if a starved machine keeps Ray from starting; return its banner too."""
     for attempt in (1, 2):
         process = _launch(home, port, extra)
-        if _is_ready(process, home / "banner"):
-            return process
+        banner = _banner(process)
+        if banner is not None:
+            return process, banner
         process.terminate()
         process.wait(60)
         process.stdout.close()
@@ -112,19 +116,19 @@ def _launch(home: Path, port: int, extra: dict[str, str]) -> subprocess.Popen:
         )
 
 
-def _is_ready(process: subprocess.Popen, banner: Path) -> bool:
-    """Read its output up to the banner's last line, and keep it."""
+def _banner(process: subprocess.Popen) -> str | None:
+    """Return its output up to the banner's last line; `None`: it ended before that."""
     deadline = threading.Timer(START_WITHIN_S, process.kill)
     deadline.start()
+    lines: list[str] = []
     try:
-        with banner.open("w") as kept:
-            for line in process.stdout:
-                kept.write(line)
-                if line.startswith("Ctrl-C"):
-                    return True
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Ctrl-C"):
+                return "".join(lines)
     finally:
         deadline.cancel()
-    return False
+    return None
 
 
 def descendants(root: int) -> set[int]:

@@ -129,6 +129,7 @@ def test_the_profile_for_a_card_is_the_definition_of_config():
             "enable_prefix_caching": True,
             "cudagraph_capture_sizes": [1, 2, 4],
             "safetensors_load_strategy": "prefetch",
+            "stream_interval": 2,
         },
         environment={"HF_HOME": "/workspace/huggingface", "VLLM_CACHE_ROOT": "/workspace/vllm"},
         cpus=4,
@@ -152,6 +153,7 @@ def test_the_profile_for_a_cpu_names_nothing_of_a_card():
         "enable_prefix_caching": True,
         "block_size": 32,
         "enforce_eager": True,
+        "stream_interval": 8,
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
     }
 
