@@ -8,7 +8,17 @@ from dataclasses import dataclass, field, replace
 from deployments.attempt import Asking, Desk, Listening, attempt
 from deployments.gate import Gate, Purse, refused
 from deployments.provider import Provider
-from tercet.call import Call, Completion, Failure, FailureKind, Item, Outcome, Piece, Retry
+from tercet.call import (
+    FINAL,
+    Call,
+    Completion,
+    Failure,
+    FailureKind,
+    Item,
+    Outcome,
+    Piece,
+    Retry,
+)
 from tercet.catalog import Model
 from tercet.fitting import fitted
 from tercet.rules import UpstreamRules
@@ -17,8 +27,6 @@ WORTH_REPEATING: frozenset[FailureKind] = frozenset(
     {"overloaded", "rate_limited", "unavailable", "unreachable", "truncated"}
 )
 """Failures that may pass by themselves, so that the same model is worth another try."""
-FINAL: frozenset[FailureKind] = frozenset({"ledger", "abandoned"})
-"""Failures after which nobody is asked."""
 PROMPT: frozenset[FailureKind] = frozenset({"overloaded", "rate_limited", "unavailable"})
 """Failures that come fast, so that the seat's own model gets its second try before an alternate."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from router.compositions.stage import Event, failed
 from router.waking import Holding, Spill
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step
-from tercet.call import Failure, FailureKind
+from tercet.call import FINAL, Failure, FailureKind
 from tercet.catalog import LOCAL
 from tercet.route import Route
 from tercet.task import Task
@@ -15,8 +15,6 @@ from tercet.task import Task
 Play = Callable[[Route], AsyncGenerator[Event, None]]
 """Plays a route's composition."""
 
-FINAL: frozenset[FailureKind] = frozenset({"ledger", "abandoned"})
-"""Failures after which nobody else is asked: the gateway cannot write, or nobody listens."""
 LOST: frozenset[FailureKind] = frozenset({"unreachable", "unavailable", "truncated", "timeout"})
 """Failures that say something of the model's health rather than of the request."""
 

@@ -37,6 +37,9 @@ terminal marker. `unpriced`: no price is known, so the call was not made. `over_
 has no room for it, so it was not made. `ledger`: the attempt could not be recorded, so it was not
 made. `abandoned`: nobody waited any more, and its answer was not read to the end."""
 
+FINAL: frozenset[FailureKind] = frozenset({"ledger", "abandoned"})
+"""Failures after which nobody else is asked: the gateway cannot write, or nobody listens."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
