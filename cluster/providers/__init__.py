@@ -1,0 +1,1 @@
+"""Providers of rented machines, each in one file; all of them keep `tercet.renting.GpuProvider`."""
