@@ -13,7 +13,16 @@ from typing import TypeVar
 
 from sqlalchemy import bindparam, insert, text, update
 
-from deployments.ledger import claiming, keys, operations, remembering, starts, sweeping
+from deployments.ledger import (
+    claiming,
+    keep_alive,
+    keys,
+    leases,
+    operations,
+    remembering,
+    starts,
+    sweeping,
+)
 from deployments.ledger.database import Database, LedgerError, url_of
 from deployments.ledger.keeping import FileKeeper, Keeper, PlainKeeper
 from deployments.ledger.operations import execute, ns
@@ -29,6 +38,16 @@ from deployments.ledger.schema import tasks
 from deployments.ledger.writer import Terms, Writer
 from tercet.budget import Caps, Denied, Granted
 from tercet.keys import Key
+from tercet.leases import (
+    Arrivals,
+    Decided,
+    Lease,
+    LeaseCharged,
+    LeaseEnded,
+    LeaseOpened,
+    LeaseSeen,
+    Span,
+)
 from tercet.ledger import (
     Claim,
     Claimed,
@@ -202,6 +221,66 @@ class Ledger:
     async def starts(self, limit: int = 50) -> Sequence[Start]:
         """Return so many starts of the local model, the newest first."""
         return await self._read(starts.newest, limit)
+
+    async def open_lease(self, row: LeaseOpened) -> Granted | Denied:
+        """Record a machine about to be rented and hold what it costs at first, or deny it.
+
+        Raises:
+            LedgerError: it is not known to be recorded: end it as never created, and rent nothing.
+        """
+        return await self._writer.write(leases.open_lease(row))
+
+    async def see_lease(self, row: LeaseSeen) -> None:
+        """Book what has come due, and go on in the state that was seen; not of one that ended."""
+        await self._writer.write(leases.see(row))
+
+    async def accrue_lease(self, lease_id: str, at: float, ahead_s: float) -> Granted | Denied:
+        """Book what has come due, and hold what so many seconds more of running cost.
+
+        What is due is booked past any cap; denied are the seconds ahead: stop the machine. So are
+        those of a lease that has ended or never was.
+        """
+        return await self._writer.write(leases.renew(lease_id, at, ahead_s))
+
+    async def end_lease(self, row: LeaseEnded) -> None:
+        """Book what has come due and let go of what is held; only the first end counts."""
+        await self._writer.write(leases.end(row))
+
+    async def correct_lease(self, row: LeaseCharged) -> int:
+        """Make what is booked for a lease in a month equal to its bill; return the difference."""
+        return await self._writer.write(leases.correct(row))
+
+    async def leases(self, *, open_only: bool) -> Sequence[Lease]:
+        """Return leases, the newest first."""
+        return await self._read(leases.read_open if open_only else leases.read_leases, None)
+
+    async def lease(self, lease_id: str) -> Lease | None:
+        """Return a lease, or `None`."""
+        return await self._read(leases.read_lease, lease_id)
+
+    async def spans(self, lease_id: str) -> Sequence[Span]:
+        """Return the spans of a lease and its corrections, in the order they were written."""
+        return await self._read(leases.read_spans, lease_id)
+
+    async def gpu_seconds(self, at: float) -> float:
+        """Return how long machines have run in the UTC day of this time, by then."""
+        return await self._read(leases.read_gpu_seconds, at)
+
+    async def note_decision(self, row: Decided) -> None:
+        """Record what a keep-alive policy wants; see `keep_alive.KEPT_S`."""
+        await self._writer.write(keep_alive.note(row))
+
+    async def decisions(self, since: float, limit: int = 1_000) -> Sequence[Decided]:
+        """Return the newest decisions since then, the newest first."""
+        return await self._read(keep_alive.newest, (since, limit))
+
+    async def arrivals(self, since: float, until: float) -> Sequence[Arrivals]:
+        """Return by the minute what came for the local model; minutes without any lack."""
+        return await self._read(keep_alive.arrivals, (since, until))
+
+    async def last_served(self, since: float) -> float | None:
+        """Return when the local model last gave an answer, `None`: not since that time."""
+        return await self._read(keep_alive.last_served, since)
 
     async def sweep(self, at: float) -> int:
         """Settle orphans and tidy up; return how many orphans there were."""

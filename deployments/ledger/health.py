@@ -12,6 +12,7 @@ from urllib.parse import quote
 from deployments.ledger import journal
 from deployments.ledger.journal import JournalDamagedError, Sizes
 from tercet.budget import Balance, scopes
+from tercet.leases import lease_scopes
 
 Trouble = Literal["full", "read_only", "disk", "damaged", "busy", "missing"]
 Sums = Mapping[tuple[str, str], Balance]
@@ -24,6 +25,13 @@ SELECT month, key_id, tier, provider, model, simulated, count(*),
   sum(CASE WHEN state IN ('reserved', 'sent') THEN reserved_nano_usd ELSE 0 END)
 FROM attempts NOT INDEXED GROUP BY 1, 2, 3, 4, 5, 6
 """
+# In and out of months, by the machines' providers. A span without its lease is nobody's.
+RENTED_SUMS = """
+SELECT spans.month, provider, sum(nano_usd), 0 FROM spans
+JOIN leases USING (lease_id) GROUP BY 1, 2
+UNION ALL SELECT held_month, provider, 0, sum(held_nano_usd) FROM leases GROUP BY 1, 2
+"""
+_RENTED = "SELECT lease_id, NULL FROM leases UNION ALL SELECT lease_id, seq FROM spans"
 MARKS = "SELECT part, bytes FROM journaled"
 """How far of the journal the database has taken in; `deployments.ledger.repair` makes the table."""
 
@@ -136,20 +144,35 @@ def marks_of(path: Path) -> dict[str, int]:
 
 def marks(connection: sqlite3.Connection) -> dict[str, int]:
     """Return how far of each part of the journal the database has taken in."""
-    there = "SELECT 1 FROM sqlite_schema WHERE name = 'journaled'"
-    if connection.execute(there).fetchone() is None:
-        return {}
-    return dict(connection.execute(MARKS).fetchall())
+    return dict(connection.execute(MARKS).fetchall()) if _has(connection, "journaled") else {}
 
 
-def balances_of(rows: Iterable[tuple[str, str, str, str, str, int, int, int, int]]) -> Sums:
-    """Return what the balances have to be, from the rows of `SUMS`."""
+def balances_of(
+    rows: Iterable[tuple[str, str, str, str, str, int, int, int, int]],
+    rented: Iterable[tuple[str, str, int, int]],
+) -> Sums:
+    """Return what the balances have to be, from the rows of `SUMS` and of `RENTED_SUMS`."""
     sums: dict[tuple[str, str], Balance] = {}
     for month, key_id, tier, provider, _, _, _, spent, held in rows:
-        for scope in scopes(key_id=key_id, tier=tier, provider=provider):
-            before = sums.get((month, scope), Balance())
-            sums[month, scope] = Balance(spent=before.spent + spent, held=before.held + held)
+        charged = scopes(key_id=key_id, tier=tier, provider=provider)
+        _add(sums, month, charged, spent, held)
+    for month, provider, spent, held in rented:
+        _add(sums, month, lease_scopes(provider), spent, held)
     return sums
+
+
+def _add(
+    sums: dict[tuple[str, str], Balance], month: str, charged: Sequence[str], spent: int, held: int
+) -> None:
+    for scope in charged:
+        before = sums.get((month, scope), Balance())
+        sums[month, scope] = Balance(spent=before.spent + spent, held=before.held + held)
+
+
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether there is such a table: a ledger of an older release may be looked at."""
+    there = "SELECT 1 FROM sqlite_schema WHERE name = ?"
+    return connection.execute(there, (table,)).fetchone() is not None
 
 
 def _readable(data: bytes) -> str:
@@ -161,7 +184,8 @@ def _inner(connection: sqlite3.Connection) -> str | None:
     found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
         return " ".join(str(found).split())
-    due = balances_of(connection.execute(SUMS))
+    rented = connection.execute(RENTED_SUMS) if _has(connection, "leases") else ()
+    due = balances_of(connection.execute(SUMS), rented)
     kept = {
         (month, scope): Balance(spent=spent, held=held)
         for month, scope, spent, held in connection.execute(
@@ -170,27 +194,30 @@ def _inner(connection: sqlite3.Connection) -> str | None:
     }
     for key in sorted(due.keys() | kept.keys()):
         if due.get(key, Balance()) != kept.get(key, Balance()):
-            return f"the balance of {key[1]} in {key[0]} is not what its attempts come to"
+            return f"the balance of {key[1]} in {key[0]} is not what its rows come to"
     return None
 
 
 def _against_journal(connection: sqlite3.Connection, folder: Path) -> str | None:
-    """Compare how many attempts of each kind were made: amounts the balances answer for."""
+    """Compare how many rows of each kind were made: amounts the balances answer for."""
     taken = marks(connection)
     if not taken:
         return None
-    due = _reserved(folder, taken)
+    due = _made(folder, taken)
     kept = Counter({row[:6]: row[6] for row in connection.execute(SUMS)})
+    if _has(connection, "leases"):
+        kept.update(connection.execute(_RENTED))
     if due == kept:
         return None
     if kept.total() < due.total():
-        return f"it has {kept.total()} attempts, fewer than the {due.total()} of its journal"
-    return "its attempts are not those of its journal"
+        return f"it has {kept.total()} rows, fewer than the {due.total()} of its journal"
+    return "its rows are not those of its journal"
 
 
-def _reserved(folder: Path, taken: Sizes) -> Counter[tuple[object, ...]]:
+def _made(folder: Path, taken: Sizes) -> Counter[tuple[object, ...]]:
     there = journal.sizes(folder)
     counts: Counter[tuple[object, ...]] = Counter()
+    rented: set[tuple[object, ...]] = set()  # every change of such a row is a line
     for part, end in sorted(taken.items()):
         if there.get(part, 0) < end:
             raise JournalDamagedError(f"{folder / part}.jsonl is shorter than what was written")
@@ -198,6 +225,10 @@ def _reserved(folder: Path, taken: Sizes) -> Counter[tuple[object, ...]]:
             if b'"op":"reserve"' in line:
                 entry = journal.parsed(line)
                 counts[tuple(entry[name] for name in _IDENTITY)] += 1
+            elif b'"op":"lease"' in line or b'"op":"span"' in line:
+                entry = journal.parsed(line)
+                rented.add((entry["lease_id"], entry.get("seq")))
+    counts.update(rented)
     return counts
 
 

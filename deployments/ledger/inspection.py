@@ -12,11 +12,14 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError
 from deployments.ledger import health
 from deployments.ledger.database import LedgerError, url_of
 from deployments.ledger.keys import all_keys
+from deployments.ledger.leases import all_leases, all_spans
 from deployments.ledger.opening import HEAD
 from deployments.ledger.page import OPEN_STATES
-from deployments.ledger.schema import attempts, balances
+from deployments.ledger.schema import attempts, balances, starts
 from tercet.budget import Balance
+from tercet.catalog import LOCAL
 from tercet.keys import Key
+from tercet.leases import Lease, Span
 
 PATIENCE_S = 3.0
 """How long a reader waits for a lock or for a server."""
@@ -116,6 +119,34 @@ class Inspection:
     def every_key(self) -> Sequence[Key]:
         """Return every key in the order they were made, those that are revoked too."""
         return all_keys(self._connection)
+
+    def leases(self) -> Sequence[Lease]:
+        """Return every lease, the newest first."""
+        return all_leases(self._connection)
+
+    def spans(self) -> Sequence[Span]:
+        """Return the spans and corrections of every lease, in the order they were written."""
+        return all_spans(self._connection)
+
+    def rented(self) -> Sequence[tuple[str, str, int, int]]:
+        """Return what leases have spent and hold, by month and provider; a pair may come twice."""
+        found = self._connection.exec_driver_sql(health.RENTED_SUMS)
+        return [(str(of), str(by), int(spent), int(held)) for of, by, spent, held in found]
+
+    def served(self) -> Iterator[tuple[int, int]]:
+        """Yield from when to when (Unix ns) the local model was asked, in the order of asking."""
+        asked = attempts.c
+        rows = self._connection.execute(
+            select(asked.reserved_at_ns, func.coalesce(asked.settled_at_ns, asked.deadline_at_ns))
+            .where(asked.provider == LOCAL, asked.state != "void")
+            .order_by(asked.reserved_at_ns)
+        )
+        return ((since_ns, until_ns) for since_ns, until_ns in rows)
+
+    def readied(self) -> Sequence[int]:
+        """Return when (Unix ns) starts of the local model ended, in their order."""
+        ended = starts.c.at_ns + starts.c.total_ns
+        return self._connection.execute(select(ended).order_by(ended)).scalars().all()
 
     def latest_month(self) -> str | None:
         """Return the last month that something was charged to."""

@@ -1,4 +1,4 @@
-"""The second copy of the attempts: what each of them became, as lines with a checksum.
+"""The second copy of attempts and leases: what each of them became, as lines with a checksum.
 
 A line is the CRC-32 of a JSON object in hex, a space, and the object, by month of writing. It is
 written before the commit it belongs to, so the database follows the journal and never the other

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, Executable
 
+from deployments.ledger.machines import Touch
 from deployments.ledger.page import OPEN_STATES, Charge, Page, Row, amount
 from deployments.ledger.schema import attempts
 from tercet.budget import Denied, Granted, admit, scopes
@@ -30,7 +31,9 @@ class Operation(Generic[Result]):
     find: Callable[[Connection], Iterable[str]] = _none
     """Returns the ids of the attempts it may change."""
     charge: Charge | None = None
-    """What it will charge a new attempt to."""
+    """What it will charge a new attempt or lease to."""
+    touch: Touch | None = None
+    """The lease it may change."""
 
 
 def reserve(row: Reservation) -> Operation[Granted | Denied]:

@@ -1,4 +1,7 @@
-"""What a group of writes reads and changes, in memory: loaded once, folded over, stored once."""
+"""What a group of writes reads and changes, in memory: loaded once, folded over, stored once.
+
+Rented machines are rare, and are written at once: see `deployments.ledger.machines`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from typing import cast
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
+from deployments.ledger.machines import Machines, Touch
 from deployments.ledger.schema import attempts, balances
 from deployments.ledger.schema import keys as callers
 from tercet.budget import Balance, Caps, scopes
@@ -81,6 +85,7 @@ class Page:
         self.writer_id = writer_id
         self.entries: list[Row] = []
         """What the journal is told, in order."""
+        self.machines = Machines(connection, self.entries)
         self._month = ""
         self._balances: dict[str, dict[str, Balance]] = {}
         self._attempts: dict[str, Row] = {}
@@ -88,15 +93,21 @@ class Page:
         self._changed: dict[str, Row] = {}
         self._stale: set[BalanceKey] = set()
 
-    def load(self, ids: Iterable[str], charges: Sequence[Charge]) -> None:
+    def load(
+        self, ids: Iterable[str], charges: Sequence[Charge], touches: Sequence[Touch] = ()
+    ) -> None:
         """Read and lock the rows; always in one order, so that no two writers wait in a ring."""
         wanted = sorted(set(ids))
         if wanted:
             rows = self.connection.execute(_ATTEMPTS, {"ids": wanted}).mappings()
             self._attempts = {str(row["attempt_id"]): dict(row) for row in rows}
         keys = {key for row in self._attempts.values() for key in keys_of(row)}
-        if charges:
+        self.machines.load({touch.lease_id for touch in touches})
+        if charges or touches:
             month = self._month = self.connection.execute(_LATEST).scalar() or ""
+            for touch in touches:
+                month = max(month, month_of(touch.at))
+                keys.update(self.machines.keys_of(touch, month))
             for charge in charges:
                 month = max(month, month_of(charge.at))
                 keys.update((month, scope) for scope in charge.scopes)
@@ -156,9 +167,13 @@ class Page:
 
     def _book(self, op: str, row: Row, *, held: int = 0, spent: int = 0) -> None:
         self.entries.append({"op": op, **row})
+        self.move(keys_of(row), held=held, spent=spent)
+
+    def move(self, keys: Iterable[BalanceKey], *, held: int = 0, spent: int = 0) -> None:
+        """Move balances that are loaded by so much."""
         if not held and not spent:
             return
-        for month, scope in keys_of(row):
+        for month, scope in keys:
             by_scope = self._of(month)
             old = by_scope.get(scope, _NOTHING)
             by_scope[scope] = Balance(spent=old.spent + spent, held=old.held + held)

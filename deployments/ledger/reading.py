@@ -11,8 +11,10 @@ from sqlalchemy import bindparam, func, select
 from deployments.ledger.database import Database
 from deployments.ledger.operations import ns
 from deployments.ledger.page import Row
-from deployments.ledger.schema import attempts, balances, exhausted, tasks
+from deployments.ledger.schema import attempts, balances, exhausted, spans, tasks
+from tercet.accrual import by_hour
 from tercet.budget import Balance
+from tercet.leases import Span
 from tercet.ledger import Spending, month_of
 
 HOUR_NS = 3600 * 10**9
@@ -36,6 +38,7 @@ _HOURS = (
     .where(attempts.c.settled_at_ns >= bindparam("since_ns"), attempts.c.settled_nano_usd > 0)
     .group_by(_HOUR)
 )
+_SPANS = select(spans).where(spans.c.since_ns >= bindparam("since_ns"), spans.c.nano_usd > 0)
 _EXHAUSTED = select(exhausted.c.provider, exhausted.c.until_ns).where(
     exhausted.c.until_ns > bindparam("at_ns")
 )
@@ -74,8 +77,12 @@ def read_spending(database: Database, at: float, hours: Hours) -> Spending:
         kept = connection.execute(_BALANCES, {"month": month})
         by_scope = {scope: Balance(spent=spent, held=held) for scope, spent, held in kept}
         if not 0 <= at - hours.read_at < HOURS_EVERY_S:
-            spent = connection.execute(_HOURS, {"since_ns": ns(at - HOURS_OF_S)})
-            hours.nano_usd = {int(hour): int(nano_usd) for hour, nano_usd in spent}
+            since = {"since_ns": ns(at - HOURS_OF_S)}
+            spent = connection.execute(_HOURS, since)
+            rented = connection.execute(_SPANS, since).mappings()
+            hours.nano_usd = Counter(
+                {int(hour): int(nano_usd) for hour, nano_usd in spent}
+            ) + Counter(by_hour(Span(**row) for row in rented))
             hours.read_at = at
     return Spending(month=month, balances=by_scope, hours=hours.nano_usd)
 

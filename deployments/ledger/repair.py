@@ -7,11 +7,12 @@ copy, without its WAL) takes in the rest, and a journal that is behind (a power 
 
 import fcntl
 import os
+from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import DBAPIError
 
 from deployments.ledger import health, journal
@@ -19,17 +20,14 @@ from deployments.ledger.database import Database, LedgerAwayError, LedgerError, 
 from deployments.ledger.journal import Entry, Journal, JournalDamagedError
 from deployments.ledger.keys import carry_over
 from deployments.ledger.opening import prepare
-from deployments.ledger.schema import attempts
+from deployments.ledger.schema import attempts, leases, spans
 from tercet.ledger import month_of
 
 Append = Callable[[Sequence[Entry]], None]
 
 _MARK = "INSERT OR REPLACE INTO journaled VALUES (?, ?)"
-_COLUMNS = tuple(column.name for column in attempts.columns)
-_PUT = (
-    f"INSERT OR REPLACE INTO attempts ({', '.join(_COLUMNS)}) "  # noqa: S608  our own names
-    f"VALUES ({', '.join('?' * len(_COLUMNS))})"
-)
+# What a line of the journal is of, by its operation; all others are of attempts.
+_TABLES = {"lease": leases, "span": spans}
 _BALANCE = "INSERT OR REPLACE INTO balances VALUES (?, ?, ?, ?)"
 _BATCH = 1_000
 
@@ -79,35 +77,46 @@ def catch_up(connection: Connection, kept: Journal) -> None:
 
 
 def _take_in(connection: Connection, folder: Path, part: str, start: int) -> None:
-    rows: list[tuple[object, ...]] = []
+    rows: defaultdict[Table, list[Entry]] = defaultdict(list)
     end = start
     for line, end in journal.lines(folder, part, start):  # noqa: B007  kept after the loop
         entry = journal.parsed(line)
-        rows.append(tuple(entry.get(name) for name in _COLUMNS))
-        if len(rows) == _BATCH:
-            connection.exec_driver_sql(_PUT, rows)
-            rows = []
-    if rows:
-        connection.exec_driver_sql(_PUT, rows)
+        table = _TABLES.get(str(entry["op"]), attempts)
+        rows[table].append(entry)
+        if len(rows[table]) == _BATCH:
+            _put(connection, table, rows.pop(table))
+    for table, some in rows.items():
+        _put(connection, table, some)
     connection.exec_driver_sql(_MARK, (part, end))
+
+
+def _put(connection: Connection, table: Table, entries: Sequence[Entry]) -> None:
+    names = table.columns.keys()
+    put = (
+        f"INSERT OR REPLACE INTO {table.name} ({', '.join(names)}) "  # noqa: S608  our own names
+        f"VALUES ({', '.join('?' * len(names))})"
+    )
+    rows = [tuple(entry.get(name) for name in names) for entry in entries]
+    connection.exec_driver_sql(put, rows)
 
 
 def _balance(connection: Connection) -> None:
     rows = [tuple(row) for row in connection.exec_driver_sql(health.SUMS)]
+    rented = [tuple(row) for row in connection.exec_driver_sql(health.RENTED_SUMS)]
     due = [
         (month, scope, balance.spent, balance.held)
-        for (month, scope), balance in health.balances_of(rows).items()
+        for (month, scope), balance in health.balances_of(rows, rented).items()
     ]
     if due:
         connection.exec_driver_sql(_BALANCE, due)
 
 
 def _seed(connection: Connection, kept: Journal) -> None:
-    """Write the attempts that are there as the journal's first lines."""
-    rows = connection.exec_driver_sql(f"SELECT {', '.join(_COLUMNS)} FROM attempts")  # noqa: S608
-    for some in rows.mappings().partitions(_BATCH):
-        part, size = kept.append([{"op": "reserve", **row} for row in some])
-        connection.exec_driver_sql(_MARK, (part, size))
+    """Write the rows that are there as the journal's first lines."""
+    for op, table in {"reserve": attempts, **_TABLES}.items():
+        for some in connection.execute(select(table)).mappings().partitions(_BATCH):
+            part, size = kept.append([{"op": op, **row} for row in some])
+            connection.exec_driver_sql(_MARK, (part, size))
 
 
 def repair(path: Path, at: float) -> str | None:

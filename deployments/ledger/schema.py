@@ -83,6 +83,7 @@ tasks = Table(
     Column("opened_at_ns", Big, nullable=False),
     Column("closed_at_ns", Big),
     CheckConstraint("outcome IN ('answered','failed','abandoned')", name="outcome"),
+    Index("tasks_by_time", "opened_at_ns"),  # arrivals by the minute
     sqlite_strict=True,
 )
 
@@ -179,6 +180,76 @@ starts = Table(
     Column("phases", Text, nullable=False),
     Column("total_ns", Big, nullable=False),
     CheckConstraint("total_ns >= 0", name="total"),
+    sqlite_strict=True,
+)
+
+# Rented machines; one that is open has no end. What is held for it is held in one month.
+leases = Table(
+    "leases",
+    metadata,
+    Column("lease_id", Text, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("offer_id", Text, nullable=False),
+    Column("gpu", Text, nullable=False),
+    Column("hourly_nano_usd", Big, nullable=False),
+    Column("stopped_hourly_nano_usd", Big, nullable=False),
+    Column("interruptible", Integer, nullable=False),
+    Column("trusted", Integer, nullable=False),
+    Column("region", Text),
+    Column("instance_id", Text),
+    Column("state", Text, nullable=False),
+    Column("since_ns", Big, nullable=False),
+    Column("rate_nano_usd", Big, nullable=False),
+    Column("runs", Integer, nullable=False),
+    Column("held_nano_usd", Big, nullable=False),
+    Column("held_month", Text, nullable=False),
+    Column("opened_at_ns", Big, nullable=False),
+    Column("ended_at_ns", Big),
+    Column("ending", Text),
+    Column("end_reason", Text),
+    CheckConstraint("state IN ('requested','loading','running','stopped','failed')", name="state"),
+    CheckConstraint("interruptible IN (0, 1)", name="interruptible"),
+    CheckConstraint("trusted IN (0, 1)", name="trusted"),
+    CheckConstraint("held_nano_usd >= 0", name="held"),
+    CheckConstraint("ending IN ('destroyed','vanished','never_created')", name="ending"),
+    sqlite_strict=True,
+)
+
+# The states of a lease's machine, which follow each other without a gap, a row a day at least; and
+# corrections, which are what its bill came to more than that, or less.
+spans = Table(
+    "spans",
+    metadata,
+    Column("lease_id", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("since_ns", Big, nullable=False),
+    Column("until_ns", Big),  # NULL while it is open
+    Column("accrued_ns", Big, nullable=False),
+    Column("hourly_nano_usd", Big, nullable=False),
+    Column("nano_usd", Big, nullable=False),
+    Column("month", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    CheckConstraint(
+        "state IN ('requested','loading','running','stopped','failed','correction')", name="state"
+    ),
+    CheckConstraint("nano_usd >= 0 OR state = 'correction'", name="nano_usd"),
+    Index("spans_by_time", "since_ns"),
+    sqlite_strict=True,
+)
+
+# What the keep-alive policies wanted and why; numbers are a JSON object.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("at_ns", Big, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    Column("wants_on", Integer, nullable=False),
+    Column("in_force", Integer, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("numbers", Text, nullable=False),
+    CheckConstraint("wants_on IN (0, 1)", name="wants_on"),
+    CheckConstraint("in_force IN (0, 1)", name="in_force"),
     sqlite_strict=True,
 )
 

@@ -273,7 +273,8 @@ def fold(
     page = Page(connection, terms.caps, terms.writer_id)
     ids = [name for operation in operations for name in operation.find(connection)]
     charges = [operation.charge for operation in operations if operation.charge is not None]
-    page.load(ids, charges)
+    touches = [operation.touch for operation in operations if operation.touch is not None]
+    page.load(ids, charges, touches)
     results = [operation.apply(page) for operation in operations]
     page.store()
     return results, page.entries

@@ -1,16 +1,19 @@
 """The ledger as a file: its attempts as CSV or Parquet, or what they cost as FOCUS 1.2."""
 
 import csv
+import re
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO, get_args, get_type_hints
 
 from deployments.ledger.inspection import AttemptRow, inspected
 from router.books.focus import COLUMNS, charges
+from router.books.machine_charges import machine_charges
+from router.books.machines import parts_of
 from router.books.pricing import Pricing
 from tercet.config import Config
 from tercet.errors import ConfigError
@@ -20,6 +23,9 @@ BATCH = 10_000
 """Rows written at a time."""
 
 Cell = str | int | None
+
+_NEGATIVE = re.compile(r"-[0-9]+\.[0-9]{9}")
+"""An amount as `usd` writes it."""
 
 
 def export(
@@ -36,7 +42,8 @@ def export(
         if file_format == "parquet":
             _write_parquet(part, rows)
         elif file_format == "focus":
-            _write_csv(part, COLUMNS, charges(rows, Pricing(config)))
+            machines = machine_charges(parts_of(books, books.leases()), month)
+            _write_csv(part, COLUMNS, chain(charges(rows, Pricing(config)), machines))
         else:
             _write_csv(part, list(_columns()), map(_cells, rows))
     return 0
@@ -96,10 +103,13 @@ def _write_csv(part: Path, columns: Sequence[str], rows: Iterable[Sequence[Cell]
 
 
 def harmless(cell: Cell) -> Cell:
-    """Keep a spreadsheet from reading text as a formula (OWASP, "CSV Injection")."""
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
-        return f"'{cell}"
-    return cell
+    """Keep a spreadsheet from reading text as a formula (OWASP, "CSV Injection").
+
+    A negative amount is none: corrections have them.
+    """
+    if not isinstance(cell, str) or _NEGATIVE.fullmatch(cell):
+        return cell
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
 
 
 def _write_parquet(part: Path, rows: Iterator[AttemptRow]) -> None:

@@ -22,7 +22,9 @@ COLUMNS = (
     "ChargePeriodStart", "ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost",
     "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName", "ServiceCategory",
     "ServiceName", "x_Model", "x_TokenKind", "x_Tier", "x_UsageSource", "x_State", "x_Simulated",
+    "x_Machine", "x_UtilizationState",
 )  # fmt: skip
+Cells = Sequence[str | int | None]
 
 _NAMES = {"anthropic": ("Anthropic", "Claude API"), "google": ("Google", "Gemini API")}
 """A provider and its service, as invoices name them."""
@@ -46,7 +48,7 @@ class _Sum:
     tokens: int = 0
 
 
-def charges(rows: Iterable[AttemptRow], pricing: Pricing) -> Iterator[Sequence[str | int | None]]:
+def charges(rows: Iterable[AttemptRow], pricing: Pricing) -> Iterator[Cells]:
     """Yield rows under `COLUMNS`; their costs add up to what the ledger has booked.
 
     `rows` come in the order of their months and times: a day is held in memory, no more.
@@ -91,40 +93,54 @@ def _charge(row: AttemptRow, kind: str) -> Charge:
     )
 
 
-def _cells(charge: Charge, of: _Sum, month: str, day: datetime) -> Sequence[str | int | None]:
-    issuer, service = _NAMES.get(charge.provider, (charge.provider, charge.provider))
+def cells(
+    nano_usd: int, month: str, day: datetime, others: Mapping[str, str | int | None]
+) -> Cells:
+    """Return a row of a day's cost under `COLUMNS`; a column that is not named is null."""
     begun = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-    cost = usd(of.nano_usd)
-    cells: dict[str, str | int | None] = {
+    cost = usd(nano_usd)
+    named: dict[str, str | int | None] = {
         "BilledCost": cost,
-        "BillingAccountId": charge.provider,
-        "BillingAccountName": issuer,
         "BillingCurrency": "USD",
         "BillingPeriodEnd": _utc(datetime.fromtimestamp(month_end(begun.timestamp()), UTC)),
         "BillingPeriodStart": _utc(begun),
-        "ChargeCategory": "Usage",
         "ChargeClass": None,  # null is no correction of an earlier period
-        "ChargeDescription": f"{charge.model} {charge.kind} tokens",
         "ChargePeriodEnd": _utc(day + timedelta(days=1)),
         "ChargePeriodStart": _utc(day),
         "ContractedCost": cost,
         "EffectiveCost": cost,
-        "InvoiceIssuerName": issuer,
         "ListCost": cost,
-        "PricingQuantity": of.tokens,
-        "PricingUnit": "Tokens",
-        "ProviderName": issuer,
-        "PublisherName": issuer,
-        "ServiceCategory": "AI and Machine Learning",
-        "ServiceName": service,
-        "x_Model": charge.model,
-        "x_TokenKind": charge.kind,
-        "x_Tier": charge.tier,
-        "x_UsageSource": charge.usage_source,
-        "x_State": charge.state,
-        "x_Simulated": charge.simulated,
+        **others,
     }
-    return [cells[name] for name in COLUMNS]
+    return [named.get(name) for name in COLUMNS]
+
+
+def _cells(charge: Charge, of: _Sum, month: str, day: datetime) -> Cells:
+    issuer, service = _NAMES.get(charge.provider, (charge.provider, charge.provider))
+    return cells(
+        of.nano_usd,
+        month,
+        day,
+        {
+            "BillingAccountId": charge.provider,
+            "BillingAccountName": issuer,
+            "ChargeCategory": "Usage",
+            "ChargeDescription": f"{charge.model} {charge.kind} tokens",
+            "InvoiceIssuerName": issuer,
+            "PricingQuantity": of.tokens,
+            "PricingUnit": "Tokens",
+            "ProviderName": issuer,
+            "PublisherName": issuer,
+            "ServiceCategory": "AI and Machine Learning",
+            "ServiceName": service,
+            "x_Model": charge.model,
+            "x_TokenKind": charge.kind,
+            "x_Tier": charge.tier,
+            "x_UsageSource": charge.usage_source,
+            "x_State": charge.state,
+            "x_Simulated": charge.simulated,
+        },
+    )
 
 
 def _day(row: AttemptRow) -> datetime:

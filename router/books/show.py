@@ -4,12 +4,15 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
 
 from deployments.ledger.inspection import AttemptRow, inspected
+from router.books import machine_tally
+from router.books.machine_tally import MachineTally, summed, tallies
+from router.books.machines import parts_of
 from router.books.table import table
 from tercet.budget import Balance, Caps
 from tercet.keys import capped
@@ -78,6 +81,8 @@ class Shown:
     balances: Mapping[str, Balance]
     """By scope."""
     open: tuple[AttemptRow, ...]
+    machines: Mapping[str, MachineTally]
+    """By lease; empty where none is or was rented."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +105,10 @@ def show(ledger: Path | str, wanted: Wanted, caps: Caps, now: float) -> int:
     with inspected(ledger) as books:
         month = wanted.month or books.latest_month() or month_of(now)
         kept = {scope: kept for (of, scope), kept in books.balances().items() if of == month}
+        leases = books.leases()
+        machines = tallies(leases, parts_of(books, leases), month)
         shown = _shown(month, books.attempts(month), kept, wanted)
+        shown = replace(shown, machines=machines)
         caps = reduce(capped, books.every_key(), caps)
     said = _json(shown, wanted, caps) if wanted.as_json else _text(shown, wanted, caps, now)
     sys.stdout.write(said)
@@ -118,7 +126,9 @@ def _shown(
             groups[BY[wanted.by](row)].add(row)
         if wanted.lists_open and row.is_open:
             under_way.append(row)
-    return Shown(month=month, total=total, groups=groups, balances=kept, open=tuple(under_way))
+    return Shown(
+        month=month, total=total, groups=groups, balances=kept, open=tuple(under_way), machines={}
+    )
 
 
 def _text(shown: Shown, wanted: Wanted, caps: Caps, now: float) -> str:
@@ -134,6 +144,10 @@ def _text(shown: Shown, wanted: Wanted, caps: Caps, now: float) -> str:
             [_scope(scope, shown.balances, caps) for scope in _scopes(shown, caps)],
         ),
     ]
+    if shown.machines:
+        rented = {**shown.machines, "total": summed(shown.machines.values())}
+        lines = [(name, *tally.cells()) for name, tally in rented.items()]
+        parts.append(table(("rented", *machine_tally.HEADINGS), lines))
     if wanted.lists_open:
         lines = [
             (row.attempt_id, row.model, row.state, usd(row.reserved_nano_usd), _left(row, now))
@@ -180,6 +194,8 @@ def _json(shown: Shown, wanted: Wanted, caps: Caps) -> str:
     if wanted.by is not None:
         document["by"] = wanted.by
         document["groups"] = {name: asdict(tally) for name, tally in sorted(shown.groups.items())}
+    if shown.machines:
+        document["rented"] = {name: asdict(tally) for name, tally in shown.machines.items()}
     if wanted.lists_open:
         document["open"] = [row._asdict() for row in shown.open]
     return json.dumps(document, indent=2) + "\n"

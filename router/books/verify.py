@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployments.ledger.inspection import AttemptRow, Inspection, inspected
+from router.books.lease_checks import wrong_leases
 from router.books.pricing import Pricing
-from tercet.budget import GPU, Balance, scopes
+from tercet.budget import Balance, scopes
 from tercet.config import Config
+from tercet.leases import lease_scopes
 from tercet.ledger import month_of
 
 LATE_S = 60.0
@@ -74,9 +76,14 @@ def _checked(books: Inspection, pricing: Pricing, now: float) -> Sequence[Check]
         totals.look(row)
         months.look(row)
         prices.look(row)
+    totals.add_rented(books.rented())
+    leases = Check(name="leases")
+    for said in wrong_leases(books.leases(), books.spans()):
+        leases.find(said)
     balances, journal = totals.compared(books.balances()), Check(name="journal")
     journal.find(books.journal_damage())
-    return [database, journal, balances, *each.checks, months.judged(), prices.judged()]
+    judged = (months.judged(), prices.judged(), leases)
+    return [database, journal, balances, *each.checks, *judged]
 
 
 class _EachRow:
@@ -141,14 +148,21 @@ class _Totals:
             self._spent[row.month, scope] += row.spent
             self._held[row.month, scope] += row.held
 
+    def add_rented(self, sums: Iterable[tuple[str, str, int, int]]) -> None:
+        """Add what leases have spent and hold, by month and provider."""
+        for month, provider, spent, held in sums:
+            for scope in lease_scopes(provider):
+                self._spent[month, scope] += spent
+                self._held[month, scope] += held
+
     def compared(self, kept: Mapping[tuple[str, str], Balance]) -> Check:
         check = Check(name="balances")
         for key in sorted(kept.keys() | self._spent.keys()):
             balance, spent, held = kept.get(key, Balance()), self._spent[key], self._held[key]
-            if key[1] != GPU and (balance.spent, balance.held) != (spent, held):
+            if (balance.spent, balance.held) != (spent, held):
                 check.find(
                     f"{' '.join(key)} says {balance.spent:,} spent and {balance.held:,} held, its "
-                    f"attempts {spent:,} and {held:,}"
+                    f"rows {spent:,} and {held:,}"
                 )
         return check
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from deployments.ledger.database import Database
 from deployments.ledger.page import keys_of
 from tercet.budget import Ask
+from tercet.leases import lease_scopes
 from tercet.ledger import Claim, RequestClosed, RequestOpened, Reservation, Sent, Settlement
 from tercet.usage import Usage
 
@@ -122,7 +123,7 @@ def balances_kept(url: str) -> dict[tuple[str, str], tuple[int, int]]:
 
 
 def balances_summed(url: str) -> dict[tuple[str, str], tuple[int, int]]:
-    """Return the same from the attempts."""
+    """Return the same from the attempts and the leases."""
     spent: Counter[tuple[str, str]] = Counter()
     held: Counter[tuple[str, str]] = Counter()
     for row in rows(url):
@@ -131,6 +132,13 @@ def balances_summed(url: str) -> dict[tuple[str, str], tuple[int, int]]:
                 held[key] += row["reserved_nano_usd"]
             else:
                 spent[key] += row["settled_nano_usd"]
+    providers = {row["lease_id"]: row for row in query(url, "SELECT * FROM leases")}
+    for row in query(url, "SELECT * FROM spans"):
+        for scope in lease_scopes(providers[row["lease_id"]]["provider"]):
+            spent[row["month"], scope] += row["nano_usd"]
+    for row in providers.values():
+        for scope in lease_scopes(row["provider"]):
+            held[row["held_month"], scope] += row["held_nano_usd"]
     return {key: (spent[key], held[key]) for key in (+spent + +held)}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import tercet
+from tercet.accrual import Accrued
 from tercet.answer import Answer, NoAnswer, Progress, Speaking, Step, completions
 from tercet.budget import Ask, Balance, Denied, Granted
 from tercet.call import (
@@ -44,6 +45,16 @@ from tercet.content import (
 from tercet.errors import ConfigError
 from tercet.forecast import Forecast, Rest
 from tercet.keys import Key
+from tercet.leases import (
+    Arrivals,
+    Decided,
+    Lease,
+    LeaseCharged,
+    LeaseEnded,
+    LeaseOpened,
+    LeaseSeen,
+    Span,
+)
 from tercet.ledger import (
     Claim,
     Claimed,
@@ -60,6 +71,8 @@ from tercet.ledger import (
 from tercet.local_file import ConfigJson, load_local
 from tercet.outlook import Outlook
 from tercet.readiness import LocalReport, Readiness, Start
+from tercet.rental_rules import HeadAddress, RentalCaps, RentalRules, RentalTimes
+from tercet.renting import Charge, Instance, MachineSpec, Offer, RentFailure, Want
 from tercet.route import Refused, Route, Seat
 from tercet.rules import (
     BudgetRules,
@@ -162,6 +175,50 @@ PRICE_ROW = PriceRow(
     read_on=date(2026, 11, 23),
 )
 HINTS = Hints(tier="tier1", kind="security", is_critical=True, strict=True)
+OFFER = Offer(
+    provider="vast",
+    offer_id="17",
+    gpu="RTX 3090",
+    hourly_nano_usd=180_000_000,
+    stopped_hourly_nano_usd=8_000_000,
+    interruptible=True,
+    trusted=True,
+)
+SPAN = Span(
+    lease_id="lease_1",
+    seq=1,
+    state="running",
+    since_ns=1_795_000_000_000_000_000,
+    until_ns=None,
+    accrued_ns=1_795_000_020_000_000_000,
+    hourly_nano_usd=180_000_000,
+    nano_usd=1_000_000,
+    month="2026-11",
+    reason="",
+)
+WANT = Want(gpus=("RTX 3090",), disk_gb=60, interruptible=True)
+RENTAL = RentalRules(
+    provider="vast",
+    url=None,
+    key_file=Path("var/rental.key"),
+    want=WANT,
+    image="vllm@sha256:0f",
+    volume=None,
+    on_release="stop",
+    mode="ray_worker",
+    head=HeadAddress(host="head.example", port=2222, user="tercet"),
+    times=RentalTimes(
+        warm_up_s=300,
+        least_run_s=600,
+        create_s=300,
+        restart_s=60,
+        boot_s=900,
+        keep_disk_s=604_800,
+        unserved_s=900,
+        watch_s=10,
+    ),
+    caps=RentalCaps(hours_a_day=12, creates_an_hour=4),
+)
 
 VALUES: tuple[object, ...] = (
     MESSAGE,
@@ -345,6 +402,78 @@ VALUES: tuple[object, ...] = (
     START,
     LOCAL.lifecycle,
     LocalReport(readiness=Readiness(kind="ready", why="it runs"), starts=(START,)),
+    OFFER,
+    WANT,
+    RENTAL,
+    RENTAL.head,
+    RENTAL.times,
+    RENTAL.caps,
+    MachineSpec(label="lease_1", image="vllm@sha256:0f", disk_gb=60, environment={}, command="run"),
+    Instance(
+        provider="vast",
+        instance_id="9",
+        label="lease_1",
+        state="running",
+        gpu="RTX 3090",
+        hourly_nano_usd=180_000_000,
+        stopped_hourly_nano_usd=8_000_000,
+        interruptible=True,
+    ),
+    Charge(instance_id="9", kind="gpu", since=1_795_000_000.0, until=1_795_000_060.0, nano_usd=3),
+    RentFailure(kind="no_offer", message="none fits", retry_after_s=2.0),
+    LeaseOpened(lease_id="lease_1", offer=OFFER, reserve_s=900.0, at=1_795_000_000.0),
+    LeaseSeen(
+        lease_id="lease_1",
+        instance_id="9",
+        state="running",
+        hourly_nano_usd=180_000_000,
+        begins_boot=True,
+        at=1_795_000_020.0,
+    ),
+    LeaseEnded(lease_id="lease_1", end="destroyed", reason="idle", at=1_795_000_020.0),
+    LeaseCharged(
+        lease_id="lease_1",
+        month="2026-11",
+        charged_nano_usd=5,
+        reason="the bill",
+        at=1_795_000_020.0,
+    ),
+    Lease(
+        lease_id="lease_1",
+        provider="vast",
+        instance_id="9",
+        gpu="RTX 3090",
+        state="running",
+        since=1_795_000_000.0,
+        rate_nano_usd=180_000_000,
+        hourly_nano_usd=180_000_000,
+        stopped_hourly_nano_usd=8_000_000,
+        interruptible=True,
+        runs=1,
+        opened_at=1_795_000_000.0,
+        ended_at=None,
+        end=None,
+        spent_nano_usd=1_000_000,
+        held_nano_usd=45_000_000,
+    ),
+    SPAN,
+    Accrued(spans=(SPAN,), grown_nano_usd=1_000_000),
+    Decided(
+        at=1_795_000_020.0,
+        policy="rate",
+        wants_on=True,
+        is_in_force=False,
+        why="enough comes",
+        numbers={"rate_an_hour": 40.5},
+    ),
+    Arrivals(
+        minute=29_916_666,
+        count=3,
+        api_nano_usd=7,
+        local_count=2,
+        local_input_tokens=11,
+        local_output_tokens=13,
+    ),
     ConfigJson(architecture=LOCAL.profiles["gpu"].architecture, quantization=None),
 )
 

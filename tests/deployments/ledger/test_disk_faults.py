@@ -245,7 +245,7 @@ def test_rows_deleted_behind_our_back_come_back(path):
         connection.execute("DELETE FROM attempts")
         connection.execute("DELETE FROM balances")
     assert check(path) == (
-        f"the ledger {path} is damaged: it has 0 attempts, fewer than the 20 of its journal; "
+        f"the ledger {path} is damaged: it has 0 rows, fewer than the 20 of its journal; "
         "it is built anew from its journal"
     )
     assert mended(path) == before

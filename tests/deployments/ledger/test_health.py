@@ -79,6 +79,6 @@ def test_a_balance_that_its_attempts_do_not_come_to_is_found(tmp_path):
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO balances VALUES ('2026-11', 'month', 5, 0)")
     assert check(path) == (
-        f"the ledger {path} is damaged: the balance of month in 2026-11 is not what its attempts "
+        f"the ledger {path} is damaged: the balance of month in 2026-11 is not what its rows "
         "come to; it is built anew from its journal"
     )

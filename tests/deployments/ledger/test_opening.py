@@ -165,6 +165,9 @@ def test_a_new_file_has_strict_tables(tmp_path: Path) -> None:
         "answers",
         "keys",
         "starts",
+        "leases",
+        "spans",
+        "decisions",
         "journaled",
     }
 

@@ -118,6 +118,8 @@ def test_a_cost_is_split_over_the_kinds_of_tokens_by_their_prices(focus) -> None
         "x_UsageSource": "provider",
         "x_State": "settled",
         "x_Simulated": "1",
+        "x_Machine": "",
+        "x_UtilizationState": "",
     }
 
 

@@ -13,7 +13,9 @@ from tercet.config import Config, load, settings
 from tercet.usage import Usage
 
 Make = Callable[..., Path]
-NAMES = ["database", "journal", "balances", "settlements", "usage", "open", "months", "prices"]
+NAMES = [
+    "database", "journal", "balances", "settlements", "usage", "open", "months", "prices", "leases",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +77,9 @@ def test_a_corrupted_amount_is_found_by_the_balances_and_by_its_price(
     assert verify(ledger, config, AT + 100) == 1
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert lines["balances"] == (
-        "balances    4 wrong: 2026-11 key:default says 120,000 spent and 100 held, its attempts "
-        "119,999 and 100; 2026-11 month says 120,000 spent and 100 held, its attempts 119,999 and "
-        "100; 2026-11 provider:anthropic says 120,000 spent and 100 held, its attempts 119,999 and "
+        "balances    4 wrong: 2026-11 key:default says 120,000 spent and 100 held, its rows "
+        "119,999 and 100; 2026-11 month says 120,000 spent and 100 held, its rows 119,999 and "
+        "100; 2026-11 provider:anthropic says 120,000 spent and 100 held, its rows 119,999 and "
         "100; ..."
     )
     assert lines["prices"] == "prices      1 wrong: att_1 is booked at 119,999 and costs 120,000"
@@ -87,7 +89,7 @@ def test_a_corrupted_amount_is_found_by_the_balances_and_by_its_price(
 def test_a_row_that_is_gone_is_found(found) -> None:
     wrong = found("DELETE FROM attempts WHERE attempt_id = 'att_1'")
     assert wrong["balances"][1] == (
-        "2026-11 month says 120,000 spent and 100 held, its attempts 0 and 100"
+        "2026-11 month says 120,000 spent and 100 held, its rows 0 and 100"
     )
 
 
@@ -149,7 +151,7 @@ def test_a_row_priced_by_another_table_is_counted_and_is_no_error(
 ) -> None:
     change(ledger, "UPDATE attempts SET price_source = 'genai-prices 0.1.0'")
     assert verify(ledger, config, AT + 100) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == (
+    assert capsys.readouterr().out.splitlines()[-2] == (
         "prices      ok (1 were priced by a table that is not here now)"
     )
 
