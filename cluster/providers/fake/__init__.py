@@ -1,0 +1,1 @@
+"""A cloud in a process: the wire formats of Vast.ai and RunPod, machines that are processes."""
