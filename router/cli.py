@@ -9,6 +9,8 @@ from router.books.commands import add_commands
 from router.books.keys_command import add_keys
 from router.doctor.command import add_doctor
 from router.foreground import in_foreground
+from router.gpu.commands import add_gpu
+from router.plan.command import add_plan
 from router.run import run
 from tercet.config import settings
 from tercet.errors import TercetError
@@ -27,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tercet", description=__doc__)
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="{run,keys,ledger,reconcile,prices,doctor}"
+        dest="command", required=True, metavar="{run,keys,ledger,reconcile,prices,doctor,plan,gpu}"
     )
     foreground = commands.add_parser(
         "run",
@@ -48,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     add_keys(commands, chosen)
     add_commands(commands, chosen)
     add_doctor(commands)
+    add_plan(commands, chosen)
+    add_gpu(commands)
     return parser
 
 

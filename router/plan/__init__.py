@@ -1,0 +1,1 @@
+"""`tercet plan`: the plan's tables reckoned again from a workload, prices and offers."""
