@@ -15,6 +15,7 @@ HEAD_ID = "vps-2"
 """RAY_CLOUD_INSTANCE_ID of the head: Ray terminates nothing unless the provider lists it too."""
 HEAD_TYPE = "vps_2"
 NODE_TYPE = "vps_1"
+TOKEN = "RAY_AUTH_TOKEN"  # noqa: S105  its name
 SETTINGS = Path(__file__).parent / "ray.env"
 IDLE_S = 60.0
 """How long a node without a replica is kept: a replica that failed is begun anew within it."""

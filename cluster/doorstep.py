@@ -1,21 +1,25 @@
 """The head's side of the tunnel: one file and one SSH key for each rented machine that is wanted.
 
-A machine is wanted as long as its file is there. That is all its watchdog asks for, so it holds
-whether or not Ray, the gateway or the ledger runs.
+A machine is wanted as long as its file is there and holds. That is all its watchdog asks for, so
+it is so whether or not Ray, the gateway or the ledger runs.
 """
 
+import fcntl
 import json
+import os
 import secrets
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import NotRequired, TypedDict, cast
 
 from cluster import tunnel
 from cluster.vps_1.boot import Welcome
+from cluster.vps_2.welcome import is_held
 from tercet.errors import ConfigError
 from tercet.rental_rules import HeadAddress
 
@@ -29,7 +33,21 @@ class NodeFile(Welcome):
 
     node_id: str
     tags: dict[str, str]
-    """Ray's, which its autoscaler wants back after a restart."""
+    """Ray's, which its autoscaler wants back after a restart; of no node of Ray's, none."""
+    holder: NotRequired[str]
+    """Whoever renews the wish: one that is left to itself is over after `lasts_s`."""
+    lasts_s: NotRequired[float]
+    """Since the file was written or renewed; left out: until it is dismissed."""
+
+
+class Destroyed(TypedDict):
+    """An instance that was destroyed."""
+
+    at: float
+    """Unix seconds."""
+    instance_id: str
+    lease_id: str
+    """Its label."""
 
 
 class Doorstep:
@@ -42,10 +60,11 @@ class Doorstep:
         for part in (self.nodes, folder / "keys"):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.authorized_keys.touch(mode=0o600)
-        if not self.host_key.exists():
-            _generate(self.host_key)
-        if not self._site.exists():
-            self._site.write_text(secrets.token_hex(3), encoding="utf-8")
+        with self._alone():
+            if not self.host_key.exists():
+                _generate(self.host_key)
+            if not self._site.exists():
+                self._site.write_text(secrets.token_hex(3), encoding="utf-8")
 
     @property
     def nodes(self) -> Path:
@@ -105,9 +124,24 @@ class Doorstep:
     def expect(self, lease_id: str, node: NodeFile) -> None:
         """Say that the machine is wanted, and as which node."""
         file = self.nodes / f"{lease_id}.json"
+        if lease_id not in self.wanted():
+            # Of a boot that nobody dismissed, because its wish just ran out.
+            (self.nodes / f"{lease_id}.beat").unlink(missing_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=self.nodes, delete=False, suffix=".new") as new:
             json.dump(node, new)
         Path(new.name).rename(file)
+
+    def renew(self, lease_id: str, holder: str) -> bool:
+        """Have the wish last anew; `False`: it is over, or somebody else holds it now."""
+        node = self.wanted().get(lease_id)
+        if node is None or node.get("holder") != holder:
+            return False
+        try:
+            # Never makes the file: a wish that was dismissed meanwhile does not come back.
+            os.utime(self.nodes / f"{lease_id}.json")
+        except FileNotFoundError:
+            return False
+        return True
 
     def dismiss(self, lease_id: str) -> None:
         """Say that the machine is not wanted now; its key goes on opening the door."""
@@ -125,22 +159,66 @@ class Doorstep:
 
     def wanted(self) -> Mapping[str, NodeFile]:
         """Return the machines that are wanted, by their leases."""
-        return {
-            file.stem: cast("NodeFile", json.loads(file.read_text(encoding="utf-8")))
-            for file in self.nodes.glob("*.json")
-        }
+        found: dict[str, NodeFile] = {}
+        for file in self.nodes.glob("*.json"):
+            try:
+                node = cast("NodeFile", json.loads(file.read_text(encoding="utf-8")))
+                if is_held(file, node):
+                    found[file.stem] = node
+            except FileNotFoundError:  # dismissed meanwhile
+                continue
+        return found
 
     def silent_s(self, lease_id: str) -> float | None:
         """Return how long ago the machine was heard; `None`: never since it is wanted."""
         beat = self.nodes / f"{lease_id}.beat"
         return time.time() - beat.stat().st_mtime if beat.exists() else None
 
+    def note_destroyed(self, instance_id: str, lease_id: str) -> None:
+        """Keep whose an instance was: the ledger never knew one that showed up too late."""
+        if any(one["instance_id"] == instance_id for one in self.destroyed()):
+            return
+        line = json.dumps({"at": time.time(), "instance_id": instance_id, "lease_id": lease_id})
+        with self._destroyed.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def destroyed(self) -> Sequence[Destroyed]:
+        """Return the instances that are to be gone, in the order they were destroyed."""
+        if not self._destroyed.exists():
+            return []
+        lines = self._destroyed.read_text(encoding="utf-8").splitlines()
+        return [cast("Destroyed", json.loads(line)) for line in lines]
+
+    def note_told(self) -> None:
+        """Say that the provider has told what there is, now."""
+        self._told.touch()
+
+    def untold_s(self) -> float | None:
+        """Return for how long it is not known what there is; `None`: it never was."""
+        return time.time() - self._told.stat().st_mtime if self._told.exists() else None
+
+    @property
+    def _destroyed(self) -> Path:
+        return self._folder / "destroyed.jsonl"
+
+    @property
+    def _told(self) -> Path:
+        return self._folder / "told"
+
     def _rewrite(self, change: Callable[[Sequence[str]], Sequence[str]]) -> None:
-        lines = self.authorized_keys.read_text(encoding="utf-8").splitlines(keepends=True)
-        new = self.authorized_keys.with_suffix(".new")
-        new.touch(mode=0o600)
-        new.write_text("".join(change(lines)), encoding="utf-8")
-        new.rename(self.authorized_keys)
+        with self._alone():
+            lines = self.authorized_keys.read_text(encoding="utf-8").splitlines(keepends=True)
+            new = self.authorized_keys.with_suffix(".new")
+            new.touch(mode=0o600)
+            new.write_text("".join(change(lines)), encoding="utf-8")
+            new.rename(self.authorized_keys)
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Wait until no other process changes what all of them share."""
+        with (self._folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 def pieces(secret: str) -> Mapping[str, str]:

@@ -28,7 +28,7 @@ from ray.autoscaler.tags import (
 )
 
 from cluster import tunnel
-from cluster.autoscaling import HEAD_ID, HEAD_TYPE, SETTINGS
+from cluster.autoscaling import HEAD_ID, HEAD_TYPE, SETTINGS, TOKEN
 from cluster.doorstep import NodeFile
 from cluster.loopback import shared_settings
 from cluster.rentals.opening import opened, rules_in_force
@@ -38,7 +38,6 @@ from tercet.renting import RentFailure
 
 logger = logging.getLogger(__name__)
 
-TOKEN = "RAY_AUTH_TOKEN"  # noqa: S105  its name
 OBJECT_STORE_BYTES = 200_000_000
 """Prompts and answers cross nodes; weights never do."""
 LAUNCH_WITHIN_S = 600.0
@@ -164,7 +163,9 @@ class RentedNodes(NodeProvider):
             await self._refresh(self._rentals)
 
     async def _refresh(self, rentals: Rentals) -> None:
-        self._machines = {one.node["node_id"]: one for one in await rentals.machines()}
+        # One without tags was not rented for Ray, which would end a node that it does not know.
+        machines = [one for one in await rentals.machines() if one.node["tags"]]
+        self._machines = {one.node["node_id"]: one for one in machines}
 
     async def _watch(self) -> None:
         while True:

@@ -5,7 +5,9 @@ itself directly, and the other through the tunnel; Ray rewrites 127.0.0.1 and le
 Nothing has to be opened on the rented machine, and no device made.
 """
 
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 HEAD = "127.77.0.1"
@@ -52,6 +54,8 @@ class Ports:
 
 
 GCS_PORT = 7401
+REPLICA_PORTS = range(7511, 7515)
+"""Of the servers of Serve's replicas on the node; two, while one takes the other's place."""
 # Every process of Ray's on the head that the node calls back listens on a worker port, and there
 # are two dozen of them: the controller, the proxy, the replicas, the drivers.
 HEAD_PORTS = Ports(first=GCS_PORT, first_worker=7420, workers=60)
@@ -76,9 +80,27 @@ def ray_forwards() -> Sequence[str]:
         for option in ("-L", f"{HEAD}:{port}:{HEAD}:{port}")
     ]
     back = [
-        option for port in NODE_PORTS.all() for option in ("-R", f"{NODE}:{port}:{NODE}:{port}")
+        option
+        for port in (*NODE_PORTS.all(), *REPLICA_PORTS)
+        for option in ("-R", f"{NODE}:{port}:{NODE}:{port}")
     ]
     return [*there, *back]
+
+
+def free_replica_port() -> int:
+    """Return one of the node's replica ports that nobody listens on.
+
+    gRPC would share a port that is taken with whoever has it.
+
+    Raises:
+        OSError: there is none.
+    """
+    for port in REPLICA_PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((NODE, port))
+            return port
+    raise OSError(f"all of {NODE}'s ports {REPLICA_PORTS} for replicas are taken")
 
 
 def http_forwards() -> Sequence[str]:

@@ -19,6 +19,7 @@ from ray.serve._private import replica as serve_replica
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from cluster import tunnel
 from tercet.call import Call, CallModel, Completion, Failure, Item, Retry
 from tercet.readiness import LocalReport
 
@@ -200,13 +201,15 @@ def listen_on_own_address() -> None:
     """Bind this replica's gRPC server, not started yet, to its node's address.
 
     Ray 2.60 binds it to every interface (`replica.py`, `_on_initialized`), and whoever reaches it
-    can run code, since it unpickles. The node's address is what other replicas are told to dial.
+    can run code, since it unpickles. The node's address is what other replicas are told to dial;
+    where that is at the end of a tunnel, the port is one that the tunnel carries.
     """
     original = cast("Any", serve_replica).add_port_to_grpc_server
 
     def add_port(server: object, address: str) -> int:
-        own = address.replace("[::]", cast("str", ray.util.get_node_ip_address()))
-        return cast("int", original(server, own))
+        node = cast("str", ray.util.get_node_ip_address())
+        port = tunnel.free_replica_port() if node == tunnel.NODE else 0
+        return cast("int", original(server, address.replace("[::]:0", f"{node}:{port}")))
 
     if ray.is_initialized():
         cast("Any", serve_replica).add_port_to_grpc_server = add_port

@@ -140,7 +140,7 @@ class Arrivals:
     """The requests of one minute that the local model answers if it is there."""
 
     minute: int
-    """Unix seconds // 60."""
+    """Unix seconds over the length of a minute, 60 but in a rehearsal; rounded down."""
     count: int
     """All of them, those that nobody answered too."""
     api_nano_usd: int

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from tercet.config_files import Strict, Usd, read
 from tercet.environment import PROJECT
 from tercet.errors import ConfigError
+from tercet.keep_alive.settings import KeepAliveSettings, PolicyName, policy_of
 from tercet.rental_rules import HeadAddress, Mode, RentalCaps, RentalRules, RentalTimes
 from tercet.renting import ProviderOfMachines, Want
 from tercet.usage import NANO_USD_PER_USD
@@ -47,6 +48,24 @@ class _TimesRow(Strict):
     watch_s: Seconds
 
 
+class _KeepAliveRow(Strict):
+    policy: PolicyName
+    half_life_min: Seconds | None = None
+    start_at: Seconds | None = None
+    stop_at: Seconds | None = None
+    idle_s: Seconds = 600.0
+    schedule: str = "mon-fri 08:00-18:00"
+    minute_s: Seconds = 60.0
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "_KeepAliveRow":
+        policy_of(self.settings())
+        return self
+
+    def settings(self) -> KeepAliveSettings:
+        return KeepAliveSettings(**self.model_dump(exclude={"minute_s"}))
+
+
 class RentalFile(Strict):
     """`rental.yaml`."""
 
@@ -61,6 +80,7 @@ class RentalFile(Strict):
     head: _HeadRow
     caps: _CapsRow
     times: _TimesRow
+    keep_alive: _KeepAliveRow
 
     @model_validator(mode="after")
     def _is_whole(self) -> "RentalFile":
@@ -80,13 +100,16 @@ class RentalFile(Strict):
 
 
 def load_rental(folder: Path | None = None) -> RentalRules | None:
-    """Read `rental.yaml`; `None`: no machine is rented.
+    """Read `rental.yaml`; `None`: no machine is rented, as where there is no such file.
 
     Raises:
         ConfigError: listing every problem with its file and key.
     """
     problems: list[str] = []
-    file = read((folder or PROJECT / "config") / "rental.yaml", RentalFile, problems)
+    path = (folder or PROJECT / "config") / "rental.yaml"
+    if not path.exists():
+        return None
+    file = read(path, RentalFile, problems)
     if file is None:
         raise ConfigError("\n".join(problems))
     return None if file.provider is None else _rules(file, file.provider)
@@ -114,6 +137,8 @@ def _rules(file: RentalFile, provider: ProviderOfMachines) -> RentalRules:
         head=HeadAddress(host=head.host or "", port=head.port, user=head.user),
         times=RentalTimes(**file.times.model_dump()),
         caps=RentalCaps(**file.caps.model_dump()),
+        keep_alive=file.keep_alive.settings(),
+        minute_s=file.keep_alive.minute_s,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tercet.keep_alive.settings import KeepAliveSettings
 from tercet.renting import ProviderOfMachines, Want
 
 Mode = Literal["ray_worker", "remote_http"]
@@ -68,3 +69,6 @@ class RentalRules:
     head: HeadAddress
     times: RentalTimes
     caps: RentalCaps
+    keep_alive: KeepAliveSettings
+    minute_s: float
+    """How long a minute of the keep-alive policies is: 60 but in a rehearsal."""

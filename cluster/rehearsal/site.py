@@ -44,6 +44,7 @@ class Setting:
     """Of the environment that VPS_1 has."""
     delay_s: float = 0.02
     idle_s: float = 5.0
+    head_environment: Mapping[str, str] = field(default_factory=dict[str, str])
     node_environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -65,6 +66,7 @@ class Site:
             "TERCET_LEDGER": str(folder / "ledger.sqlite3"),
             "TERCET_STATE": str(folder),
             "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+            **setting.head_environment,
             "HOME": str(folder),
         }
         (folder / "world.json").write_text(json.dumps(setting.world), encoding="utf-8")
@@ -81,9 +83,9 @@ class Site:
             self.folder / "cloud/state.json",
         ]
         boot = ["--boot", _boot_script(self.place, self._setting)]
-        self._start("cloud", [*command, *map(str, files), *boot])
+        self.start("cloud", [*command, *map(str, files), *boot])
         outside = [sys.executable, str(LINK), HERE_IP, str(CLOUD_OUTSIDE)]
-        self._start("outside", [*outside, "127.0.0.1", str(CLOUD_PORT), "0"])
+        self.start("outside", [*outside, "127.0.0.1", str(CLOUD_PORT), "0"])
         self._wait_for(self.folder / "cloud.log", "fake cloud http")
 
     def stop_cloud(self) -> None:
@@ -104,7 +106,7 @@ class Site:
             "--block",
         ]
         ray = str(Path(sys.executable).parent / "ray")
-        self._start("head", autoscaling.head_command(ray, file, more))
+        self.start("head", autoscaling.head_command(ray, file, more))
         self._wait_for(self.folder / "head.log", "Ray runtime started")
 
     def stop_head(self) -> None:
@@ -120,7 +122,8 @@ class Site:
             self._kill(name)
         _kill_all(lambda line: str(self.folder) in line)
 
-    def _start(self, name: str, command: Sequence[str]) -> None:
+    def start(self, name: str, command: Sequence[str]) -> None:
+        """Start a process of the site, with a log of its name."""
         log = self.folder / f"{name}.log"
         log.unlink(missing_ok=True)
         with log.open("wb") as out:

@@ -110,6 +110,7 @@ class Rentals:
 
     async def rent(self, as_node: AsNode) -> Rented | RentFailure:
         """Start a stopped machine, or rent another one."""
+        await self.look()  # one that was just let go is known to be stopped
         leases = await self._books.leases(open_only=False)
         if (why := await self._why_not(leases)) is not None:
             return RentFailure(kind="rejected", message=why)
@@ -127,6 +128,17 @@ class Rentals:
         self._doorstep.dismiss(lease_id)
         await self.look()
 
+    async def destroy(self, lease_id: str, why: str) -> None:
+        """End a lease for good, now; what cannot be done now is done by a later `look`."""
+        self._doorstep.dismiss(lease_id)
+        instances = await self._provider.instances(lease_id)
+        if isinstance(instances, RentFailure):
+            _tell(instances)
+            return
+        for instance in instances:
+            if instance.label == lease_id:
+                await self._destroy(lease_id, instance.instance_id, why)
+
     async def look(self) -> Sequence[Duty]:
         """Ask the provider what there is, write it down, and put right what is not as wanted."""
         refused = await self._accrue()
@@ -134,6 +146,7 @@ class Rentals:
         if isinstance(instances, RentFailure):
             logger.warning("it is not known what is rented: %s", instances.message)
             return ()
+        self._doorstep.note_told()
         # After the instances: a lease that is opened in between is not missed by its instance.
         leases = await self._books.leases(open_only=True)
         wanted = self._doorstep.wanted()
@@ -299,11 +312,15 @@ class Rentals:
             case Destroy(lease_id=lease_id, instance=instance, why=why, is_orphan=is_orphan):
                 level = logging.WARNING if is_orphan else logging.INFO
                 logger.log(level, "destroying %s: %s", instance.instance_id, why)
-                await self._destroy(lease_id, instance.instance_id, why)
+                if is_orphan:
+                    await self._destroy_orphan(lease_id, instance.instance_id)
+                else:
+                    await self._destroy(lease_id, instance.instance_id, why)
 
     async def _destroy(self, lease_id: str, instance_id: str, why: str) -> None:
         """Destroy it, and end its lease only if that was done."""
         self._doorstep.dismiss(lease_id)
+        self._doorstep.note_destroyed(instance_id, lease_id)
         failure = await self._provider.destroy(instance_id)
         _tell(failure)
         if failure is not None:
@@ -311,6 +328,15 @@ class Rentals:
         self._doorstep.forget(lease_id)
         ended = LeaseEnded(lease_id=lease_id, end="destroyed", reason=why, at=self._clock())
         await self._books.end_lease(ended)
+
+    async def _destroy_orphan(self, lease_id: str, instance_id: str) -> None:
+        """Destroy it; a lease that goes on with an instance of its own stays as it is."""
+        leases = await self._books.leases(open_only=True)
+        if all(lease.lease_id != lease_id for lease in leases):
+            self._doorstep.forget(lease_id)
+        # Before: what it cost is charged to this lease even if nothing is known of it later.
+        self._doorstep.note_destroyed(instance_id, lease_id)
+        _tell(await self._provider.destroy(instance_id))
 
     async def _see(self, lease_id: str, instance: Instance) -> None:
         await self._books.see_lease(

@@ -107,8 +107,10 @@ def watch(
         if why is None:
             time.sleep(times.beat_s)
             continue
+        # Before: this process ends with the machine.
+        say(f"tercet watchdog: stopping this machine: {why}\n")
         # A stop that was answered with success may still not have happened: asked until it is over.
-        say(f"tercet watchdog: stopping this machine: {why}; {stop(environment)}\n")
+        say(f"tercet watchdog: {stop(environment)}\n")
         time.sleep(min(TRY_AGAIN_S, times.beat_s))
 
 

@@ -8,6 +8,8 @@ import json
 import os
 import re
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -19,13 +21,27 @@ def answer(nodes: Path, lease: str, said: str) -> str:
         lease: whose key opened the connection.
         said: `join`: tell all. `beat`: tell whether it is wanted.
     """
+    if re.fullmatch(r"[a-z0-9-]+", lease) is None:
+        return "{}"
     file = nodes / f"{lease}.json"
-    if re.fullmatch(r"[a-z0-9-]+", lease) is None or not file.exists():
+    try:
+        told = file.read_text(encoding="utf-8")
+        if not is_held(file, json.loads(told)):
+            return "{}"
+    except FileNotFoundError:
         return "{}"
     (nodes / f"{lease}.beat").touch()
-    if said == "join":
-        return file.read_text(encoding="utf-8")
-    return json.dumps({"wanted": True})
+    return told if said == "join" else json.dumps({"wanted": True})
+
+
+def is_held(file: Path, node: Mapping[str, object]) -> bool:
+    """Say whether a machine's file still says that it is wanted.
+
+    Raises:
+        FileNotFoundError: it was taken away meanwhile.
+    """
+    lasts_s = node.get("lasts_s")
+    return not isinstance(lasts_s, int | float) or time.time() - file.stat().st_mtime <= lasts_s
 
 
 if __name__ == "__main__":

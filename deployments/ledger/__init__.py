@@ -274,9 +274,11 @@ class Ledger:
         """Return the newest decisions since then, the newest first."""
         return await self._read(keep_alive.newest, (since, limit))
 
-    async def arrivals(self, since: float, until: float) -> Sequence[Arrivals]:
+    async def arrivals(
+        self, since: float, until: float, minute_s: float = 60.0
+    ) -> Sequence[Arrivals]:
         """Return by the minute what came for the local model; minutes without any lack."""
-        return await self._read(keep_alive.arrivals, (since, until))
+        return await self._read(keep_alive.arrivals, (since, until, minute_s))
 
     async def last_served(self, since: float) -> float | None:
         """Return when the local model last gave an answer, `None`: not since that time."""

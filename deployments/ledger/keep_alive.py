@@ -39,7 +39,7 @@ _ARRIVALS = text("""
 SELECT minute, count(*), coalesce(sum(api), 0), coalesce(sum(served), 0),
   coalesce(sum(input), 0), coalesce(sum(output), 0)
 FROM (
-  SELECT tasks.opened_at_ns / 60000000000 AS minute,
+  SELECT tasks.opened_at_ns / :minute_ns AS minute,
     sum(CASE WHEN provider <> :local THEN coalesce(settled_nano_usd, 0) ELSE 0 END) AS api,
     max(CASE WHEN provider = :local AND attempts.outcome = 'complete' THEN 1 ELSE 0 END) AS served,
     sum(CASE WHEN provider = :local AND attempts.outcome = 'complete'
@@ -84,10 +84,13 @@ def newest(database: Database, asked: tuple[float, int]) -> Sequence[Decided]:
         ]
 
 
-def arrivals(database: Database, asked: tuple[float, float]) -> Sequence[Arrivals]:
-    """Return by the minute what came for the local model from one time to another."""
-    since, until = asked
-    times = {"since_ns": ns(since), "until_ns": ns(until)}
+def arrivals(database: Database, asked: tuple[float, float, float]) -> Sequence[Arrivals]:
+    """Return by the minute what came for the local model from one time to another.
+
+    The third of `asked` is how long a minute is, in seconds: 60 but in a rehearsal.
+    """
+    since, until, minute_s = asked
+    times = {"since_ns": ns(since), "until_ns": ns(until), "minute_ns": ns(minute_s)}
     with database.reading() as connection:
         found = connection.execute(_ARRIVALS, {**_PATTERNS, **times, "local": LOCAL})
         return [

@@ -12,19 +12,21 @@ from ray.serve import Application
 from deployments.local.definition import DEPLOYMENT, Definition
 from deployments.local.engine import Engine
 from deployments.local.profile import definition_of
+from deployments.local.relay import Relay
 from router.doctor.report import check
 from tercet.config import load, settings
 from tercet.errors import ConfigError
 from tercet.local_file import LocalDefinition, load_local
 from tercet.local_model import LocalModel, ProfileName
+from tercet.rental_file import load_rental
 
+# An HTTP server in front of the replica would be a way around the gateway.
+NO_INGRESS = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
 ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     # The engine's own sockets unpickle what they are sent (CVE-2025-32444).
     "VLLM_HOST_IP": "127.0.0.1",
-    # An HTTP server in front of the replica would be a way around the gateway.
-    "RAY_SERVE_ENABLE_HA_PROXY": "0",
-    "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
+    **NO_INGRESS,
 }
 
 
@@ -52,8 +54,15 @@ def build(args: Arguments) -> Application:
     model = told.profiles[args.profile] if args.profile else _in_force(args, told)
     _refuse_what_cannot_work(model, told)
     definition = definition_of(model, told.lifecycle, idle_s=args.idle_s)
-    decorate = serve.deployment(name=DEPLOYMENT, **options(definition))
-    return decorate(Engine).bind(definition.model_dump())
+    rules, config = load_rental(args.config), None if args.config is None else str(args.config)
+    chosen = options(definition)
+    if rules is not None:
+        renting = {"is_rented": True} | ({} if config is None else {"config": config})
+        chosen["autoscaling_config"]["policy"]["policy_kwargs"] |= renting
+    if rules is not None and rules.mode == "remote_http":
+        decorate = serve.deployment(name=DEPLOYMENT, **relayed(chosen))
+        return decorate(Relay).bind(definition.model_dump(), config)
+    return serve.deployment(name=DEPLOYMENT, **chosen)(Engine).bind(definition.model_dump())
 
 
 def _in_force(args: Arguments, told: LocalDefinition) -> LocalModel:
@@ -106,4 +115,15 @@ def options(definition: Definition) -> dict[str, Any]:
             "resources": definition.resources,
             "runtime_env": {"env_vars": ENVIRONMENT | definition.environment},
         },
+    }
+
+
+def relayed(chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return the options where the replica is on the head, and its engine outside the cluster."""
+    return chosen | {
+        "ray_actor_options": {
+            "num_cpus": 0.1,
+            "label_selector": {"node": "vps_2"},
+            "runtime_env": {"env_vars": NO_INGRESS},
+        }
     }

@@ -10,7 +10,6 @@ from tercet.leases import Lease, Span
 from tercet.ledger import month_end, month_of
 from tercet.renting import Charge
 
-
 NOBODY: Mapping[str, str] = MappingProxyType({})
 
 

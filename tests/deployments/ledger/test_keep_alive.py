@@ -124,6 +124,19 @@ def test_arrivals_are_found_by_an_index(ledger: Ledger, url: str) -> None:
     assert arrivals(ledger) == []
 
 
+def test_the_last_answer_of_the_local_model_is_found(ledger: Ledger, url: str) -> None:
+    async def work() -> list[float | None]:
+        for name, provider, at in (("r1", "local", 10), ("r2", "local", 20), ("r3", "google", 30)):
+            await answered(ledger, name, provider, at=AT + at)
+        await answered(ledger, "r4", "local", at=AT + 40, outcome="failed")
+        return [await ledger.last_served(AT + since) for since in (0, 20, 20.5)]
+
+    assert asyncio.run(work()) == [AT + 20, AT + 20, None]
+    sql = "SELECT max(settled_at_ns) FROM attempts WHERE provider = 'local' AND settled_at_ns >= 5"
+    if not url.startswith("postgresql"):  # which prefers to read so small a table whole
+        assert "attempts_by_settlement" in str(query(url, f"EXPLAIN QUERY PLAN {sql}"))
+
+
 def decided(at: float, policy: str = "rate", **changes: Any) -> Decided:
     fields: dict[str, Any] = {
         "at": at, "policy": policy, "wants_on": True, "is_in_force": policy == "rate",
