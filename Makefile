@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench chaos clients vps_1 vllm local-demo check fix lock clean
+.PHONY: help run test bench chaos clients vps_1 vllm local-demo gpu-demo check fix lock clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -32,6 +32,7 @@ bench: $(VENV)/.dev ## measure, print the tables and store them in bench/results
 	PYTHONPATH=tests $(BIN)/python -m bench.ledger --save
 	PYTHONPATH=tests $(BIN)/python -m bench.race --save
 	PYTHONPATH=tests $(BIN)/python -m bench.outage --save
+	$(BIN)/python -m bench.keep_alive --save
 
 chaos: $(VENV)/.dev ## kill everything at every point, and judge by the bill (ARGS="--requests 10000")
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
@@ -51,6 +52,9 @@ vllm: $(VENV)/.dev .vps_1/.made ## run the tests of the local model alone: real 
 
 local-demo: $(VENV)/.run .vps_1/.made ## asleep, spilt, woken, answered, asleep: the local model's timeline
 	$(BIN)/python examples/local_timeline.py $(ARGS)
+
+gpu-demo: $(VENV)/.run .vps_1/.made ## the rented machine's whole life on this one (root, openssh-server)
+	$(BIN)/python examples/rented_life.py $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types and import directions
 	$(BIN)/ruff check .

@@ -65,8 +65,15 @@ class Books(Protocol):
 class Keeper:
     """The policy in force and the others, up to the last closed minute."""
 
-    def __init__(self, books: Books, rules: RentalRules, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        books: Books,
+        rules: RentalRules,
+        clock: Callable[[], float],
+        history_min: int = HISTORY_MIN,
+    ) -> None:
         """Begin with nothing known."""
+        self._history_min = history_min
         self._books = books
         self._rules = rules
         self._clock = clock
@@ -80,7 +87,7 @@ class Keeper:
         until = int((self._clock() - min(LATE_S, minute_s)) // minute_s)
         before = self._comparison
         if before is None:
-            begin = until - HISTORY_MIN
+            begin = until - self._history_min
             before = Comparison.begin(self._rules.keep_alive, begin)
         since = before.next_minute * minute_s
         found = await self._books.arrivals(since, until * minute_s, minute_s)

@@ -5,11 +5,12 @@ import json
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import requests
 
 from cluster.rehearsal.site import KEY, Site
 from deployments.ledger import Ledger
@@ -67,12 +68,9 @@ class World:
         return answer[1]
 
     def control(self, path: str, body: object | None = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.site.url}/control/{path}", data=data)
-        request.add_header("Authorization", f"Bearer {KEY}")
-        request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=10) as reply:
-            return json.load(reply)
+        url, headers = f"{self.site.url}/control/{path}", {"Authorization": f"Bearer {KEY}"}
+        method = "GET" if body is None else "POST"
+        return requests.request(method, url, json=body, headers=headers, timeout=10).json()
 
     def instances(self) -> dict[str, Any]:
         """Return every instance there ever was, by its id."""
@@ -102,7 +100,12 @@ class World:
         """Run the operator's command, which has to succeed; return what it prints."""
         command = [Path(sys.executable).parent / "tercet", *arguments, "--config", self.site.config]
         told = subprocess.run(
-            command, env=self.site.environment, capture_output=True, text=True, timeout=120
+            command,
+            env=self.site.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert told.returncode == 0, told.stdout + told.stderr
         return told.stdout

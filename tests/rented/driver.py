@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 import ray
@@ -17,6 +18,7 @@ from ray.serve.exceptions import RayServeException
 
 from cluster import tunnel
 from deployments.serve import listen_on_own_address
+from tercet.config import environment
 
 
 @serve.deployment(
@@ -50,7 +52,7 @@ class StandIn:
         listen_on_own_address()
 
     def __call__(self) -> list[str]:
-        return [os.readlink("/proc/self/ns/net"), os.environ.get("RAY_CLOUD_INSTANCE_ID", "")]
+        return [str(Path("/proc/self/ns/net").readlink()), environment()["RAY_CLOUD_INSTANCE_ID"]]
 
 
 def connect() -> None:

@@ -44,6 +44,7 @@ from tercet.content import (
 )
 from tercet.errors import ConfigError
 from tercet.forecast import Forecast, Rest
+from tercet.keep_alive.settings import KeepAliveSettings
 from tercet.keys import Key
 from tercet.leases import (
     Arrivals,
@@ -218,6 +219,8 @@ RENTAL = RentalRules(
         watch_s=10,
     ),
     caps=RentalCaps(hours_a_day=12, creates_an_hour=4),
+    keep_alive=KeepAliveSettings(),
+    minute_s=60.0,
 )
 
 VALUES: tuple[object, ...] = (

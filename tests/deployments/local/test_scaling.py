@@ -18,7 +18,7 @@ class Controller:
     now: float = 1_000.0
     state: dict = field(default_factory=dict)
 
-    def after(self, seconds: float, requests: float = 0) -> int:
+    def after(self, seconds: float, requests: float = 0, wish: bool | None = False) -> int:
         """Let time pass, decide, and remember."""
         self.now += seconds
         ctx = AutoscalingContext(
@@ -40,7 +40,7 @@ class Controller:
             current_time=self.now,
             config=None,
         )
-        self.target, self.state = POLICY(ctx)
+        self.target, self.state = POLICY.decide(ctx, wish)
         return self.target
 
 
@@ -104,3 +104,38 @@ def test_serve_takes_the_policy_as_it_is_configured() -> None:
     )
     config = AutoscalingConfig(min_replicas=0, initial_replicas=0, max_replicas=1, policy=policy)
     assert config.policy.policy_kwargs == {"idle_s": 60, "give_up_s": 300}
+
+
+def test_a_wish_starts_it_and_its_end_stops_it_though_it_is_used() -> None:
+    seen = Controller()
+    assert seen.after(1, wish=True) == 1
+    seen.running = 1
+    assert [seen.after(1, requests=1, wish=True), seen.after(500, wish=True)] == [1, 1]
+    assert seen.after(1, requests=1, wish=False) == 0
+
+
+def test_one_that_was_woken_by_hand_goes_when_it_is_idle_whatever_is_wished() -> None:
+    seen = Controller()
+    seen.after(1, requests=1)
+    seen.running = 1
+    assert [seen.after(1, requests=1), seen.after(59), seen.after(1)] == [1, 1, 0]
+
+
+def test_while_nobody_knows_what_is_wished_one_that_runs_stays_and_none_is_started() -> None:
+    seen = Controller(running=1, target=1)
+    assert seen.after(1_000, wish=None) == 1
+    assert Controller().after(1, wish=None) == 0
+
+
+def test_a_wished_start_that_was_given_up_is_not_begun_again_at_once() -> None:
+    seen = Controller()
+    assert [seen.after(1, wish=True), seen.after(300, wish=True)] == [1, 0]
+    assert [seen.after(1, wish=True), seen.after(298, wish=True)] == [0, 0]
+    assert seen.after(1, wish=True) == 1
+
+
+def test_where_nothing_is_rented_nothing_is_wished() -> None:
+    seen = Controller()
+    seen.after(1)
+    assert seen.target == 0
+    assert not POLICY.is_rented
