@@ -43,6 +43,7 @@ class _TimesRow(Strict):
     create_s: Seconds
     restart_s: Seconds
     boot_s: Seconds
+    linger_s: Seconds
     keep_disk_s: Seconds
     unserved_s: Seconds
     watch_s: Seconds

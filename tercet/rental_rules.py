@@ -26,6 +26,8 @@ class RentalTimes:
     """How long a stopped instance may take to have its card back; then another is rented."""
     boot_s: float
     """How long a machine may take from the create to its first word over the tunnel."""
+    linger_s: float
+    """How long a machine is kept on which no replica is wanted. Ray stops an idle node sooner."""
     keep_disk_s: float
     """How long a stopped instance's disk is paid for."""
     unserved_s: float

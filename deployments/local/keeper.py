@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from cluster.doorstep import Doorstep
+from cluster.rentals.opening import doorstep_of
 from deployments.ledger import Ledger
 from tercet.config import settings
 from tercet.keep_alive.ledger_minutes import Comparison, rehearsed
@@ -78,6 +80,8 @@ class Keeper:
         self._rules = rules
         self._clock = clock
         self._comparison: Comparison | None = None
+        self._unwanted_at: float | None = None
+        """Since when no replica is wanted; `None`: one is."""
         self.wish: bool | None = None
         """Whether the machine is wanted; `None`: not known yet."""
 
@@ -100,6 +104,27 @@ class Keeper:
             before = comparison
         self._comparison = before
         self.wish = before.shadows[self._rules.keep_alive.policy].decision.on
+
+    def hear(self, replicas: int) -> None:
+        """Hear from the controller how many replicas there are or should be."""
+        if replicas > 0:
+            self._unwanted_at = None
+        elif self._unwanted_at is None:
+            self._unwanted_at = self._clock()
+
+    def let_go(self, doorstep: Doorstep) -> None:
+        """End the wish for a machine that no replica was wanted on for `linger_s`.
+
+        Ray stops an idle node itself, and sooner; but one on which an object was forgotten is
+        never idle to it (seen when a node came back under the address of one that had died).
+        """
+        since = self._unwanted_at
+        if since is None or self._clock() - since < self._rules.times.linger_s:
+            return
+        for lease_id, node in doorstep.wanted().items():
+            if "holder" not in node:
+                logger.warning("%s: no replica is wanted on it, and Ray keeps it", lease_id)
+                doorstep.dismiss(lease_id)
 
     async def _economics(self) -> Economics:
         starts, leases = await self._books.starts(), await self._books.leases(open_only=False)
@@ -153,17 +178,19 @@ def keeper_of(config: Path | None) -> Keeper | None:
     if rules is None:
         return None
     keeper = Keeper(Ledger(settings().ledger), rules, time.time)
-    every_s = min(10.0, rules.minute_s / 2)
+    doorstep = doorstep_of(rules)
+    every_s = min(10.0, rules.minute_s / 2, rules.times.linger_s / 2)
     work = threading.Thread(
-        target=lambda: asyncio.run(_go_on(keeper, every_s)), name="keeper", daemon=True
+        target=lambda: asyncio.run(_go_on(keeper, doorstep, every_s)), name="keeper", daemon=True
     )
     work.start()
     return keeper
 
 
-async def _go_on(keeper: Keeper, every_s: float) -> None:
+async def _go_on(keeper: Keeper, doorstep: Doorstep, every_s: float) -> None:
     while True:
         try:
+            keeper.let_go(doorstep)
             await keeper.look()
         except Exception:  # the ledger may be away; what was wanted stays wanted
             logger.exception("it is not known whether the rented machine pays")

@@ -64,7 +64,10 @@ class KeepAlive:
         # On the machine this class is unpickled too, and the ledger's library is not there.
         keeper_of = import_module("deployments.local.keeper").keeper_of
         keeper = keeper_of(None if self.config is None else Path(self.config))
-        return self.decide(ctx, wish=False if keeper is None else keeper.wish)
+        replicas, state = self.decide(ctx, wish=False if keeper is None else keeper.wish)
+        if keeper is not None:
+            keeper.hear(max(replicas, ctx.current_num_replicas))
+        return replicas, state
 
     def decide(self, ctx: Context, wish: bool | None) -> tuple[int, State]:  # noqa: FBT001  three-valued
         """Return the same for what is wished."""

@@ -26,7 +26,11 @@ class Driver:
         with (site.folder / "driver.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, str(DRIVER)],
-                env={**site.environment, "PYTHONPATH": str(DRIVER.parents[2])},
+                env={
+                    **site.environment,
+                    "PYTHONPATH": str(DRIVER.parents[2]),
+                    "TEST_CONFIG": str(site.config),
+                },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -68,6 +68,7 @@ def rules() -> RentalRules:
         create_s=300,
         restart_s=60,
         boot_s=900,
+        linger_s=300,
         keep_disk_s=10_000,
         unserved_s=900,
         watch_s=10,

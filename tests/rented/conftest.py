@@ -26,10 +26,14 @@ WORLD = {
     ],
     "delays": {"create_s": 0.2, "load_s": 1.0, "start_s": 0.5},
 }
-TIMES = {"watch_s": 1, "restart_s": 6, "boot_s": 90, "create_s": 10, "least_run_s": 60}
+TIMES = {"watch_s": 1, "restart_s": 6, "boot_s": 90, "create_s": 10, "linger_s": 12}
 SETTING = Setting(
     world=WORLD,
-    rental={"times": TIMES, "caps": {"creates_an_hour": 50, "hours_a_day": 24}},
+    rental={
+        "times": TIMES,
+        "caps": {"creates_an_hour": 50, "hours_a_day": 24},
+        "keep_alive": {"policy": "off"},  # by hand: a call wakes it
+    },
     wants=Resources(num_cpus=1, num_gpus=0, custom={"VPS_1": 1}),
     node_python=Path(sys.executable),
     delay_s=0.03,

@@ -37,12 +37,20 @@ from tercet.config import environment
     autoscaling_config={
         "min_replicas": 0,
         "max_replicas": 1,
-        "initial_replicas": 0,
         "upscale_delay_s": 0.0,
-        "downscale_delay_s": 2.0,
-        "downscale_to_zero_delay_s": 2.0,
+        "downscale_delay_s": 0.0,
+        "downscale_to_zero_delay_s": 0.0,
         "metrics_interval_s": 0.5,
         "look_back_period_s": 1.0,
+        "policy": {
+            "policy_function": "deployments.local.scaling:KeepAlive",
+            "policy_kwargs": {
+                "idle_s": 2.0,
+                "give_up_s": 120.0,
+                "is_rented": True,
+                "config": environment()["TEST_CONFIG"],
+            },
+        },
     },
 )
 class StandIn:

@@ -214,6 +214,7 @@ RENTAL = RentalRules(
         create_s=300,
         restart_s=60,
         boot_s=900,
+        linger_s=300,
         keep_disk_s=604_800,
         unserved_s=900,
         watch_s=10,

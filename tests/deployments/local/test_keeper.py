@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from fakes.renting import rules
 
+from cluster.doorstep import Doorstep, NodeFile
 from deployments.local.keeper import Keeper
 from tercet.keep_alive.settings import KeepAliveSettings
 from tercet.leases import Arrivals, Decided, Lease
@@ -123,3 +124,26 @@ def test_a_ledger_that_is_away_leaves_the_wish_as_it_was() -> None:
         assert one.wish is True
     else:
         raise AssertionError("the ledger was to be away")
+
+
+def test_a_machine_that_no_replica_is_wanted_on_is_let_go(tmp_path) -> None:
+    one, clock = keeper(Books())
+    doorstep = Doorstep(tmp_path, rules().head)
+    node = NodeFile(
+        node_id="a-1", tags={"a": "b"}, forwards=[], reach=[], command=[], environment={}
+    )
+    doorstep.expect("a", node)
+    doorstep.expect("held", {**node, "holder": "a relay", "lasts_s": 600.0})
+    one.hear(0)
+    clock.now += rules().times.linger_s - 1
+    one.let_go(doorstep)
+    assert doorstep.wanted().keys() == {"a", "held"}
+    one.hear(1)
+    clock.now += 1_000
+    one.let_go(doorstep)
+    assert doorstep.wanted().keys() == {"a", "held"}
+    one.hear(0)
+    clock.now += rules().times.linger_s
+    one.hear(0)
+    one.let_go(doorstep)
+    assert doorstep.wanted().keys() == {"held"}
