@@ -169,6 +169,11 @@ class Doorstep:
                 continue
         return found
 
+    def wished_at(self, lease_id: str) -> float:
+        """Return when the wish was made or renewed, Unix seconds; now, if there is none."""
+        file = self.nodes / f"{lease_id}.json"
+        return file.stat().st_mtime if file.exists() else time.time()
+
     def silent_s(self, lease_id: str) -> float | None:
         """Return how long ago the machine was heard; `None`: never since it is wanted."""
         beat = self.nodes / f"{lease_id}.beat"

@@ -38,6 +38,8 @@ LATE_S = 5.0
 """How long after its end a minute is read: answers are paid for when they have ended."""
 UNKNOWN_HOURLY_NANO_USD = NANO_USD_PER_USD * 3 // 10
 """Of a machine before one was rented, where rental.yaml names no highest price."""
+SILENCE_S = 3.0
+"""How long after the controller's last word it is not known what it wants."""
 BREATH = 200
 """Minutes of history after which other threads of the process get their turn."""
 
@@ -82,6 +84,7 @@ class Keeper:
         self._comparison: Comparison | None = None
         self._unwanted_at: float | None = None
         """Since when no replica is wanted; `None`: one is."""
+        self._heard_at = 0.0
         self.wish: bool | None = None
         """Whether the machine is wanted; `None`: not known yet."""
 
@@ -107,10 +110,13 @@ class Keeper:
 
     def hear(self, replicas: int) -> None:
         """Hear from the controller how many replicas there are or should be."""
+        now = self._clock()
+        # Serve does not ask while a call waits for the first replica: silence is no zero.
+        is_fresh, self._heard_at = now - self._heard_at < SILENCE_S, now
         if replicas > 0:
             self._unwanted_at = None
-        elif self._unwanted_at is None:
-            self._unwanted_at = self._clock()
+        elif self._unwanted_at is None or not is_fresh:
+            self._unwanted_at = now
 
     def let_go(self, doorstep: Doorstep) -> None:
         """End the wish for a machine that no replica was wanted on for `linger_s`.
@@ -118,11 +124,11 @@ class Keeper:
         Ray stops an idle node itself, and sooner; but one on which an object was forgotten is
         never idle to it (seen when a node came back under the address of one that had died).
         """
-        since = self._unwanted_at
-        if since is None or self._clock() - since < self._rules.times.linger_s:
+        now, since, linger_s = self._clock(), self._unwanted_at, self._rules.times.linger_s
+        if since is None or now - since < linger_s or now - self._heard_at > SILENCE_S:
             return
         for lease_id, node in doorstep.wanted().items():
-            if "holder" not in node:
+            if "holder" not in node and now - doorstep.wished_at(lease_id) > linger_s:
                 logger.warning("%s: no replica is wanted on it, and Ray keeps it", lease_id)
                 doorstep.dismiss(lease_id)
 

@@ -1,6 +1,7 @@
 """The keeper over a real ledger's words and a fake clock."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -128,22 +129,26 @@ def test_a_ledger_that_is_away_leaves_the_wish_as_it_was() -> None:
 
 def test_a_machine_that_no_replica_is_wanted_on_is_let_go(tmp_path) -> None:
     one, clock = keeper(Books())
-    doorstep = Doorstep(tmp_path, rules().head)
+    doorstep, linger_s = Doorstep(tmp_path, rules().head), rules().times.linger_s
     node = NodeFile(
         node_id="a-1", tags={"a": "b"}, forwards=[], reach=[], command=[], environment={}
     )
     doorstep.expect("a", node)
     doorstep.expect("held", {**node, "holder": "a relay", "lasts_s": 600.0})
-    one.hear(0)
-    clock.now += rules().times.linger_s - 1
+    clock.now = time.time() + 1
+
+    def after(seconds: float, replicas: int) -> set[str]:
+        """Let the controller say this again and again, and return what is wanted then."""
+        for _ in range(round(seconds)):
+            clock.now += 1
+            one.hear(replicas)
+        one.let_go(doorstep)
+        return set(doorstep.wanted())
+
+    assert after(linger_s - 1, 0) == {"a", "held"}
+    assert after(1_000, 1) == {"a", "held"}
+    assert after(linger_s - 1, 0) == {"a", "held"}
+    clock.now += 60  # Serve starts one for a call, and asks nobody
     one.let_go(doorstep)
-    assert doorstep.wanted().keys() == {"a", "held"}
-    one.hear(1)
-    clock.now += 1_000
-    one.let_go(doorstep)
-    assert doorstep.wanted().keys() == {"a", "held"}
-    one.hear(0)
-    clock.now += rules().times.linger_s
-    one.hear(0)
-    one.let_go(doorstep)
-    assert doorstep.wanted().keys() == {"held"}
+    assert after(linger_s - 1, 0) == {"a", "held"}
+    assert after(5, 0) == {"held"}
