@@ -6,9 +6,10 @@ Tenants are ServeGen's, 14 days each, scaled to so many requests a day; beside t
 shapes. The policies' numbers were chosen on tenants with even numbers (other draws of them); on the
 odd ones it was seen that none of them hurts.
 
-`--trace` replays a file instead: CSV with a column `t`, a request a row, in seconds (Unix, or from
-its beginning), may be .gz; or Parquet like ServeGen's with the columns client, t (start of a window
-of 600 s, in s), rate (requests a second), cv; its clients are drawn and scaled like the tenants.
+`--trace` replays a file instead: CSV with a column `t` or `TIMESTAMP`, a request a row, in seconds
+(Unix, or from its beginning) or as an ISO time, may be .gz; or Parquet like ServeGen's with the
+columns client, t (start of a window of 600 s, in s), rate (requests a second), cv; its clients are
+drawn and scaled like the tenants.
 """
 
 import argparse

@@ -150,14 +150,33 @@ def _azure() -> list[float]:
 
 
 def from_csv(path: Path) -> Traffic:
-    """Read a trace of requests: a column `t`, seconds, Unix or from its beginning."""
+    """Read a trace of requests: a column `t` or `TIMESTAMP`, seconds or an ISO time.
+
+    Raises:
+        SystemExit: it has no such column, or no row.
+    """
     packed = path.read_bytes()
     text = (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode()
-    moments = [float(row["t"]) for row in csv.DictReader(text.splitlines())]
+    rows = csv.DictReader(text.splitlines())
+    names = rows.fieldnames or ()
+    column = next((name for name in names if name.lower() in ("t", "timestamp")), None)
+    if column is None:
+        raise SystemExit(f"{path}: no column t or TIMESTAMP; it has {', '.join(names) or 'none'}")
+    moments = [_seconds(row[column]) for row in rows]
+    if not moments:
+        raise SystemExit(f"{path}: no request in it")
     first = min(moments) // 60
     minutes = Counter(int(moment // 60 - first) for moment in moments)
     counts = [minutes[minute] for minute in range(max(minutes) + 1)]
     return Traffic(name=path.name, counts=counts, rates=None)
+
+
+def _seconds(moment: str) -> float:
+    try:
+        return float(moment)
+    except ValueError:
+        # Python reads at most six digits after the point; some traces have seven.
+        return datetime.fromisoformat(moment[:26]).replace(tzinfo=UTC).timestamp()
 
 
 def _by_client(rows: Sequence[tuple[int, int, float, float]]) -> dict[str, Windows]:

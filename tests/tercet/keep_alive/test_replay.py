@@ -54,6 +54,20 @@ def test_a_trace_of_requests_is_counted_by_the_minute_from_its_first(tmp_path) -
     assert from_csv(trace).counts == [2, 0, 1]
 
 
+def test_a_trace_may_have_azures_times(tmp_path) -> None:
+    trace = tmp_path / "trace.csv"
+    times = ("2023-11-16 18:17:03.9799600", "2023-11-16 18:17:04", "2023-11-16 18:19:00.0000001")
+    trace.write_text("TIMESTAMP,ContextTokens\n" + "".join(f"{time},1\n" for time in times))
+    assert from_csv(trace).counts == [2, 0, 1]
+
+
+def test_a_trace_without_times_is_refused_by_the_names_it_has(tmp_path) -> None:
+    trace = tmp_path / "trace.csv"
+    trace.write_text("a,b\n1,2\n")
+    with pytest.raises(SystemExit, match="no column t or TIMESTAMP; it has a, b"):
+        from_csv(trace)
+
+
 def test_a_parquet_like_servegens_is_read(tmp_path) -> None:
 
     windows = list(range(0, 600 * 400, 600))
