@@ -195,7 +195,7 @@ def test_another_model_waits_for_the_machine_of_the_one_before_and_starts_it_ane
 
 
 def test_a_relay_that_is_stopped_while_it_starts_lets_its_machine_go(scene):
-    scene.port = 9
+    scene.port, scene.lasts_s = 9, PATIENT_S
     with scene.relay() as process:
         assert wait_until(lambda: scene.phases() == ["running"])
         process.stop()
