@@ -127,7 +127,6 @@ def test_a_machine_outside_the_cluster_answers_as_the_local_model(outside):
     assert attempt["usage"]["output"] == raw.parse().usage.completion_tokens > 0
     assert outside.phases() == [("running", 1)]
     (start, *_) = gateway.local()["starts"]
-    print(start)
     assert list(start["phases_s"]) == ["placed", "engine", "first token"]
 
 
