@@ -8,9 +8,7 @@ they stop, it is drained and given back. A minute of the keep-alive policy lasts
 import argparse
 import asyncio
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +30,7 @@ from cluster.rehearsal.place import place
 from cluster.rehearsal.site import KEY as CLOUD_KEY
 from cluster.rehearsal.site import Setting, Site
 from deployments.ledger import Ledger
+from router.run import upstreams
 from router.run_local import VPS_1
 from tercet.config import PROJECT, export
 from tercet.local_file import load_local
@@ -295,28 +294,6 @@ def deploy(site: Site) -> None:
         if time.monotonic() > give_up_at:
             raise SystemExit("the gateway is not ready after 240 s")
         time.sleep(0.5)
-
-
-@contextmanager
-def upstreams(folder: Path) -> Generator[Mapping[str, str]]:
-    """Start the simulated upstreams; yield the environment that leads to them."""
-    line = [sys.executable, "-m", "deployments.simulated", "--bill", str(folder / "api.jsonl")]
-    process = subprocess.Popen(  # noqa: S603
-        [*line, "--parent", str(os.getpid())], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None  # noqa: S101  PIPE was asked for
-    url = "http://" + process.stdout.readline().split("http://")[1].split(",")[0].strip()
-    try:
-        yield {
-            "ANTHROPIC_BASE_URL": url,
-            "ANTHROPIC_API_KEY": "simulated",
-            "GOOGLE_GEMINI_BASE_URL": url,
-            "GEMINI_API_KEY": "simulated",
-            "TERCET_SIMULATED": "1",
-        }
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def run() -> int:
     with ExitStack() as started:
         simulated = _is_simulated()
         if simulated:
-            export(started.enter_context(_upstreams()))
+            export(started.enter_context(upstreams(settings().state)))
         site = Site(
             port=port,
             key=_api_key(),
@@ -168,9 +168,12 @@ def _is_simulated() -> bool:
 
 
 @contextmanager
-def _upstreams() -> Generator[Mapping[str, str]]:
-    """Start the simulated upstreams; yield the environment that leads the SDKs to them."""
-    bill = settings().state / "simulated-billing.jsonl"
+def upstreams(folder: Path) -> Generator[Mapping[str, str]]:
+    """Start the simulated upstreams; yield the environment that leads the SDKs to them.
+
+    Their billing log is kept in `folder`.
+    """
+    bill = folder / "simulated-billing.jsonl"
     bill.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "deployments.simulated", "--bill", str(bill)]
     process = subprocess.Popen(  # noqa: S603  our own module
