@@ -53,6 +53,12 @@ class Answer:
     """How the answer was settled, in words: agreement, vote, one seat."""
     changed_outcome: bool | None = None
     """Whether the extra voices changed the text that answered; `None` when it cannot be told."""
+    agreement: AgreementKind | None = None
+    """How the members of a consensus agreed; `None` where they did not, or nobody compared."""
+    agreed_in_round: int | None = None
+    """The round after which they did."""
+    is_escalated: bool = False
+    """The escalation seat was asked, whether or not its answer stands."""
 
     @property
     def text(self) -> str:

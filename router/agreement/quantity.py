@@ -117,7 +117,7 @@ def stated(text: str, *, question: str) -> list[Quantity]:
     """
     plain = folded(text).strip()
     formula = _FORMULA.match(plain)
-    if formula and _PART_AFTER.search(formula[0]):
+    if formula and _PART_AFTER.search(formula[0]) and "\n" not in plain:
         plain = plain[formula.end() :]
     if is_bare(plain):
         return _asserted(quantities(plain))

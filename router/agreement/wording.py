@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 _READ_CHARS = 4_000
+_KEYED_CHARS = 10_000  # longer text is equal text only with the same words and marks
 _READ_CHARS_SPACELESS = 1_000  # each of their characters is read as a word
 
 _SPELLING = str.maketrans(
@@ -15,6 +16,9 @@ _SPELLING = str.maketrans(
     | {"–": "-", "‐": "-", "‑": "-", "—": " - ", "⁄": "/", "、": ", ", "。": ". ", "，": ", "}
     | {c: f" {unicodedata.normalize('NFKC', c)}" for c in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
 )
+_QUOTES = str.maketrans({'"': "'", "`": ""})
+_ARTICLE = re.compile(r"(?<![\w'])(?:a|an|[Tt]he|THE|An|^A)\s+(?=[^\W\d_]{2})")
+_SIGN = re.compile(r"\s*([-+*/=^<>(),\[\]{}|:])\s*")
 _POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _POWER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
 _LATEX = (
@@ -142,6 +146,14 @@ def folded(text: str) -> str:
         for pattern, replacement in _LATEX:
             text = pattern.sub(replacement, text)
     return _ITALIC.sub(r"\1", _EMPHASIS.sub(r"\2", text))
+
+
+def key_of(text: str) -> str:
+    """Spell a text so that layout, case, articles and quotes do not tell it from another."""
+    if len(text) > _KEYED_CHARS:
+        return " ".join(text.split())
+    text = _ARTICLE.sub("", folded(text)).translate(_QUOTES)
+    return _SIGN.sub(r"\1", " ".join(text.split())).casefold().strip(" .,;:!…'")
 
 
 def stem(word: str) -> str:

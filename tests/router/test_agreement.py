@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.agreement.ladder import SIMULATED_MARK, agree, final_answer, largest_camp
+from router.agreement.ladder import agree, largest_camp
+from router.agreement.marking import SIMULATED_MARK, final_answer
 
 PAIRS = [
     json.loads(line)

@@ -6,7 +6,7 @@ from fakes.script import Cut, Fails, Script, Stumbles, stage_of
 from router.answering import COMPOSITIONS
 from tercet.answer import Answer, NoAnswer, Progress, Speaking
 from tercet.call import Delta
-from tercet.content import Text, Thought, Verbatim
+from tercet.content import Controls, OutputFormat, Text, Thought, Verbatim
 from tercet.route import Route, Seat
 from tercet.task import Message, Task, turn
 
@@ -357,3 +357,176 @@ def test_a_turn_of_nothing_but_thoughts_is_left_out_for_another_seat() -> None:
     alone = Message(speaker="assistant", parts=(THOUGHT,))
     prompt = prompt_of(TIER1[0], (THOUGHTFUL[0], alone, THOUGHTFUL[2]))
     assert prompt.messages == (THOUGHTFUL[0], THOUGHTFUL[2])
+
+
+LEAD = Seat(role="lead", tier="tier2", model=SONNET, alternates=(ARGON,))
+
+
+def deferring(after: str, **changes) -> Route:
+    values = {"on_disagreement": after, "escalation": LEAD, **changes}
+    return route("consensus", TIER3, **values)
+
+
+def test_members_that_agree_are_not_escalated() -> None:
+    said = Script({HAIKU: ["It is 391."], FLASH: ["391"], SONNET: ["391"]})
+
+    ending = play(task(), deferring("escalate"), stage_of(said))[-1]
+
+    assert [call.model for call in said.calls] == [HAIKU, FLASH]
+    assert (ending.agreement, ending.agreed_in_round) == ("number", 1)
+    assert not ending.is_escalated
+
+
+def test_a_disagreement_is_escalated_in_one_blind_call_and_its_answer_stands() -> None:
+    said = Script({HAIKU: ["It is 390."], FLASH: ["It is 392."], SONNET: ["It is 391."]})
+
+    events = play(task(), deferring("escalate"), stage_of(said))
+
+    ending, call = events[-1], said.calls[2]
+    assert len(said.calls) == 3
+    assert (call.model, call.tier, call.role, call.round) == (SONNET, "tier2", "lead", 2)
+    assert [message.text for message in call.prompt.messages] == ["What is 17 * 23?"]
+    assert call.prompt.max_output_tokens == 1000
+    assert Progress(f"{SONNET} is deciding") in events
+    assert text_of(events) == ending.text == "It is 391."
+    assert ending.settled_by == f"escalation to {SONNET}: the members disagree"
+    assert [step.outcome.model for step in ending.steps] == [HAIKU, FLASH, SONNET]
+    assert (ending.cost_nano_usd, ending.degraded, ending.changed_outcome) == (300, (), True)
+    assert (ending.agreement, ending.agreed_in_round, ending.is_escalated) == (None, None, True)
+
+
+def test_an_escalation_that_says_what_the_first_member_said_changed_nothing() -> None:
+    said = Script({HAIKU: ["It is 391."], FLASH: ["It is 392."], SONNET: ["391"]})
+
+    ending = play(task(), deferring("escalate"), stage_of(said))[-1]
+
+    assert (ending.model, ending.changed_outcome) == (SONNET, False)
+
+
+@pytest.mark.parametrize("failing", [Fails("overloaded"), Cut("It is")])
+def test_where_the_escalation_fails_the_preferred_answer_stands_and_says_so(failing) -> None:
+    said = Script({HAIKU: ["It is 390."], FLASH: ["It is 392."], SONNET: [failing]})
+    asked = deferring("escalate", escalation=Seat(role="lead", tier="tier2", model=SONNET))
+
+    ending = play(task(), asked, stage_of(said))[-1]
+
+    assert (ending.text, ending.is_escalated) == ("It is 390.", True)
+    assert ending.settled_by == f"preference for {HAIKU}: the members disagree"
+    assert ending.degraded == (
+        "escalation:overloaded" if isinstance(failing, Fails) else "escalation:length",
+    )
+
+
+def test_an_alternate_that_stands_in_for_the_escalation_is_named_as_such() -> None:
+    said = Script(
+        {HAIKU: ["390"], FLASH: ["392"], SONNET: [Fails("overloaded")], ARGON: ["It is 391."]}
+    )
+
+    ending = play(task(), deferring("escalate"), stage_of(said))[-1]
+
+    assert (ending.model, ending.degraded) == (ARGON, ("lead:overloaded",))
+
+
+def test_there_is_no_escalation_for_which_no_time_is_left() -> None:
+    ticks = iter([0.0, 400.0])
+    said = Script({HAIKU: ["It is 390."], FLASH: ["It is 392."], SONNET: ["It is 391."]})
+
+    ending = play(task(), deferring("escalate"), stage_of(said, now=lambda: next(ticks)))[-1]
+
+    assert len(said.calls) == 2
+    assert (ending.text, ending.degraded) == ("It is 390.", ("escalation:deadline",))
+
+
+@pytest.mark.parametrize(("most", "calls"), [(3, 2), (4, 3), (None, 3)])
+def test_a_long_disagreement_is_not_escalated(most, calls) -> None:
+    said = Script({HAIKU: ["It is 390."], FLASH: ["It is 392."], SONNET: ["It is 391."]})
+
+    ending = play(task(), deferring("escalate", escalates_up_to_tokens=most), stage_of(said))[-1]
+
+    assert len(said.calls) == calls
+    assert ending.degraded == ()
+    assert ending.is_escalated == (calls == 3)
+
+
+@pytest.mark.parametrize("down", [HAIKU, FLASH])
+def test_one_member_alone_is_no_agreement_and_is_escalated(down) -> None:
+    lines = {HAIKU: ["It is 391."], FLASH: ["It is 391."], SONNET: ["It is 391."]}
+    said = Script({**lines, down: [Fails("overloaded")]})
+
+    ending = play(task(), deferring("escalate", escalates_up_to_tokens=1), stage_of(said))[-1]
+
+    assert ending.settled_by == f"escalation to {SONNET}: a member is lost"
+    assert ending.degraded == ("member:overloaded",)
+    assert ending.agreement is None
+
+
+def test_two_seats_of_one_model_are_one_voice() -> None:
+    twice = (TIER3[0], Seat(role="member", tier="tier3", model=HAIKU))
+    said = Script({HAIKU: ["It is 390."], SONNET: ["It is 391."]})
+    asked = route("consensus", twice, on_disagreement="escalate", escalation=LEAD)
+
+    ending = play(task(), asked, stage_of(said))[-1]
+
+    assert (ending.text, ending.agreement) == ("It is 391.", None)
+
+
+def test_both_members_lost_are_escalated_rather_than_nobody_answers() -> None:
+    said = Script({HAIKU: [Fails("timeout")], FLASH: [Fails("timeout")], SONNET: ["It is 391."]})
+
+    ending = play(task(), deferring("escalate"), stage_of(said))[-1]
+
+    assert (ending.text, ending.degraded) == ("It is 391.", ("member:timeout",))
+
+
+def test_where_nobody_can_be_escalated_to_the_preferred_answer_stands() -> None:
+    said = Script({HAIKU: ["It is 390."], FLASH: ["It is 392."]})
+
+    ending = play(task(), deferring("escalate", escalation=None), stage_of(said))[-1]
+
+    assert (ending.text, len(said.calls), ending.degraded) == ("It is 390.", 2, ())
+
+
+def test_prefer_lets_the_first_members_answer_stand_without_another_call() -> None:
+    said = Script({HAIKU: ["It is 390."], FLASH: ["It is 392."]})
+
+    ending = play(task(), deferring("prefer"), stage_of(said))[-1]
+
+    assert len(said.calls) == 2
+    assert (ending.text, ending.changed_outcome) == ("It is 390.", False)
+    assert ending.settled_by == f"preference for {HAIKU}: the members disagree"
+
+
+def test_strict_plays_the_plans_rounds_whatever_follows_a_disagreement() -> None:
+    said = Script({HAIKU: ["It is 390."], FLASH: ["It is 392."], SONNET: ["It is 391."]})
+
+    ending = play(task(), deferring("escalate", stops_on_agreement=False), stage_of(said))[-1]
+
+    assert [call.model for call in said.calls] == [HAIKU, FLASH] * 3
+    assert ending.settled_by == f"vote after round 3: tied, {HAIKU} is preferred"
+
+
+def test_of_two_that_agree_the_one_in_the_form_of_the_contract_answers() -> None:
+    tidy = "17 * 20 is 340.\nAnswer: 391"
+    rambling = f"{'Let me see. ' * 20}So 17 * 23 = 391"
+    said = Script({HAIKU: [rambling], FLASH: [tidy]})
+
+    ending = play(task(), deferring("escalate", contract="number"), stage_of(said))[-1]
+
+    assert (ending.model, ending.text, ending.agreement) == (FLASH, tidy, "number")
+
+
+def test_members_are_asked_for_the_form_of_the_contract() -> None:
+    said = Script({HAIKU: ["Answer: 391"], FLASH: ["391"]})
+
+    play(task(), deferring("critique", contract="number"), stage_of(said))
+
+    assert 'End with a line of its own: "Answer: "' in said.calls[0].prompt.system
+
+
+@pytest.mark.parametrize("own", [{"stop": ("END",)}, {"controls": Controls(output=OutputFormat())}])
+def test_a_form_that_the_caller_set_is_not_added_to(own) -> None:
+    said = Script({HAIKU: ["391"], FLASH: ["391"]})
+
+    play(task(**own), deferring("critique", contract="number"), stage_of(said))
+
+    assert said.calls[0].prompt.system.startswith("Answer directly and briefly. Begin with")
