@@ -17,8 +17,10 @@ from deployments.ledger import (
     claiming,
     keep_alive,
     keys,
+    labels,
     leases,
     operations,
+    policies,
     remembering,
     starts,
     sweeping,
@@ -38,6 +40,7 @@ from deployments.ledger.schema import tasks
 from deployments.ledger.writer import Terms, Writer
 from tercet.budget import Caps, Denied, Granted
 from tercet.keys import Key
+from tercet.learning import Label, Lock, PolicyMove, PolicyVersion
 from tercet.leases import (
     Arrivals,
     Decided,
@@ -283,6 +286,57 @@ class Ledger:
     async def last_served(self, since: float) -> float | None:
         """Return when the local model last gave an answer, `None`: not since that time."""
         return await self._read(keep_alive.last_served, since)
+
+    async def note_labels(self, rows: Sequence[Label]) -> None:
+        """Record labels; of one task, arm and source the last counts."""
+        await self._writer.write(labels.put(rows))
+
+    async def labels(self, since: float) -> Sequence[Label]:
+        """Return the labels since a time, the oldest first."""
+        return await self._read(labels.read_labels, since)
+
+    async def forget_labels(self, before: float) -> int:
+        """Delete the labels of before a time; return how many those were."""
+        return await self._writer.write(labels.forget(before))
+
+    async def put_policy(self, row: PolicyVersion) -> bool:
+        """Add a version of what was learned; return whether its name was free."""
+        return await self._writer.write(policies.put(row))
+
+    async def move_policies(self, rows: Sequence[PolicyMove]) -> bool:
+        """Move versions, all or none; whoever has the place one comes to is retired.
+
+        Return whether all were where they come from.
+        """
+        return await self._writer.write(policies.move(rows))
+
+    async def forget_policies(self, before: float) -> int:
+        """Delete versions that ended before a time and never were in force; return how many."""
+        return await self._writer.write(policies.forget(before))
+
+    async def policies(self) -> Sequence[PolicyVersion]:
+        """Return every version without its document, the newest first."""
+        return await self._read(policies.read_policies, None)
+
+    async def policies_in_play(self) -> Sequence[PolicyVersion]:
+        """Return the versions that route, without their documents: cheap enough to ask often."""
+        return await self._read(policies.read_in_play, None)
+
+    async def policy(self, version: str) -> PolicyVersion | None:
+        """Return a version with its document, or `None`."""
+        return await self._read(policies.read_policy, version)
+
+    async def take_lock(self, lock: Lock) -> bool:
+        """Take a lock of learning, or one's own for longer; return whether it is the owner's."""
+        return await self._writer.write(policies.take_lock(lock))
+
+    async def give_back_lock(self, name: str, owner: str) -> bool:
+        """Let go of a lock; return whether the owner had it."""
+        return await self._writer.write(policies.give_back(name, owner))
+
+    async def locks(self, at: float) -> Sequence[Lock]:
+        """Return the locks of learning that hold at a time."""
+        return await self._read(policies.read_locks, at)
 
     async def sweep(self, at: float) -> int:
         """Settle orphans and tidy up; return how many orphans there were."""

@@ -12,14 +12,19 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError
 from deployments.ledger import health
 from deployments.ledger.database import LedgerError, url_of
 from deployments.ledger.keys import all_keys
+from deployments.ledger.labels import counts_since, labels_since
 from deployments.ledger.leases import all_leases, all_spans
 from deployments.ledger.opening import HEAD
 from deployments.ledger.page import OPEN_STATES
-from deployments.ledger.schema import attempts, balances, starts
+from deployments.ledger.policies import all_policies, locks_at, policy_of
+from deployments.ledger.reading import Hours, spending_of
+from deployments.ledger.schema import attempts, balances, starts, tasks
 from tercet.budget import Balance
 from tercet.catalog import LOCAL
 from tercet.keys import Key
+from tercet.learning import Label, LabelCount, Lock, PolicyVersion
 from tercet.leases import Lease, Span
+from tercet.ledger import Spending
 
 PATIENCE_S = 3.0
 """How long a reader waits for a lock or for a server."""
@@ -89,6 +94,20 @@ class AttemptRow(NamedTuple):
         return self.reserved_nano_usd if self.is_open else 0
 
 
+class TaskRow(NamedTuple):
+    """A row of the tasks' table, as learning reads it, with what its attempts cost."""
+
+    task_id: str
+    key_id: str
+    profile: str
+    route: str
+    outcome: str | None
+    answer: str | None
+    opened_at_ns: int
+    nano_usd: int | None
+    """Booked so far; `None`: nothing was sent."""
+
+
 class Inspection:
     """A ledger as it stood when it was opened, however much is written meanwhile."""
 
@@ -115,6 +134,10 @@ class Inspection:
         return {
             (month, scope): Balance(spent=spent, held=held) for month, scope, spent, held in rows
         }
+
+    def spending(self, at: float) -> Spending:
+        """Return the balances of the month at `at` (Unix seconds), and what hours have cost."""
+        return spending_of(self._connection, at, Hours())
 
     def every_key(self) -> Sequence[Key]:
         """Return every key in the order they were made, those that are revoked too."""
@@ -147,6 +170,42 @@ class Inspection:
         """Return when (Unix ns) starts of the local model ended, in their order."""
         ended = starts.c.at_ns + starts.c.total_ns
         return self._connection.execute(select(ended).order_by(ended)).scalars().all()
+
+    def tasks(self, since_ns: int) -> Iterator[TaskRow]:
+        """Yield the tasks that came since then (Unix ns), in the order they came."""
+        spent = (
+            select(func.sum(attempts.c.settled_nano_usd))
+            .where(attempts.c.task_id == tasks.c.task_id)
+            .scalar_subquery()
+        )
+        asked = (
+            select(*(tasks.c[name] for name in TaskRow._fields[:-1]), spent)
+            .where(tasks.c.opened_at_ns >= since_ns)
+            .order_by(tasks.c.opened_at_ns, tasks.c.task_id)
+        )
+        for row in self._connection.execute(asked.execution_options(yield_per=AT_ONCE)):
+            *values, nano_usd = row
+            yield TaskRow(*values, nano_usd=None if nano_usd is None else int(nano_usd))
+
+    def labels(self, since: float) -> Sequence[Label]:
+        """Return the labels since a time (Unix seconds), the oldest first."""
+        return labels_since(self._connection, since)
+
+    def label_counts(self, since: float) -> Sequence[LabelCount]:
+        """Return how many labels there are since a time, by kind, arm and source."""
+        return counts_since(self._connection, since)
+
+    def policies(self) -> Sequence[PolicyVersion]:
+        """Return every version of what was learned without its document, the newest first."""
+        return all_policies(self._connection)
+
+    def policy(self, version: str) -> PolicyVersion | None:
+        """Return a version with its document, or `None`."""
+        return policy_of(self._connection, version)
+
+    def locks(self, at: float) -> Sequence[Lock]:
+        """Return the locks of learning that hold at a time."""
+        return locks_at(self._connection, at)
 
     def latest_month(self) -> str | None:
         """Return the last month that something was charged to."""

@@ -1,15 +1,11 @@
 """The callers' keys: made, rotated and revoked by the operator, read by every replica."""
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Executable, bindparam, select, text, update
-from sqlalchemy.exc import DBAPIError
 
 from deployments.ledger.database import Database
 from deployments.ledger.operations import Operation, ns
@@ -20,7 +16,6 @@ from tercet.keys import Key
 _COLUMNS = tuple(column.name for column in keys.columns)
 _VALUES = f"({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 _CREATE = text(f"INSERT INTO keys {_VALUES} ON CONFLICT (name) DO NOTHING RETURNING name")
-_CARRY = f"INSERT INTO keys VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  our own
 _ALL = select(keys).order_by(keys.c.created_at_ns, keys.c.name)
 _LIVE = select(keys).where(keys.c.revoked_at_ns.is_(None))
 _ONE = _LIVE.where(keys.c.handle == bindparam("wanted"))
@@ -62,19 +57,6 @@ def rotate(name: str, sha256: str, until: float) -> Operation[bool]:
 def revoke(name: str, at: float) -> Operation[bool]:
     """End a key for good; False: there is no such key."""
     return Operation(apply=partial(_told, _REVOKE, {"id": name, "at": ns(at)}))
-
-
-def carry_over(damaged: Path, fresh: Connection) -> None:
-    """Copy the keys of a damaged file as far as they can be read: no journal has them."""
-    name = f"{damaged.absolute().as_uri()}?mode=ro"
-    # Python fails to decode SQLite's own message where that quotes a damaged name.
-    with (
-        suppress(sqlite3.Error, UnicodeDecodeError),
-        closing(sqlite3.connect(name, uri=True)) as connection,
-    ):
-        for row in connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM keys"):  # noqa: S608
-            with suppress(DBAPIError):  # what is no key any more
-                fresh.exec_driver_sql(_CARRY, row)
 
 
 def _told(statement: Executable, values: Mapping[str, object], page: Page) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from deployments.ledger.database import Database
 from deployments.ledger.operations import ns
@@ -73,17 +73,22 @@ class Hours:
 def read_spending(database: Database, at: float, hours: Hours) -> Spending:
     """Return the balances of the ledger's month now, and lately what was spent by the hour."""
     with database.reading() as connection:
-        month = max(month_of(at), connection.execute(_LATEST).scalar() or "")
-        kept = connection.execute(_BALANCES, {"month": month})
-        by_scope = {scope: Balance(spent=spent, held=held) for scope, spent, held in kept}
-        if not 0 <= at - hours.read_at < HOURS_EVERY_S:
-            since = {"since_ns": ns(at - HOURS_OF_S)}
-            spent = connection.execute(_HOURS, since)
-            rented = connection.execute(_SPANS, since).mappings()
-            hours.nano_usd = Counter(
-                {int(hour): int(nano_usd) for hour, nano_usd in spent}
-            ) + Counter(by_hour(Span(**row) for row in rented))
-            hours.read_at = at
+        return spending_of(connection, at, hours)
+
+
+def spending_of(connection: Connection, at: float, hours: Hours) -> Spending:
+    """Return the same over a connection; hours that were read a moment ago still hold."""
+    month = max(month_of(at), connection.execute(_LATEST).scalar() or "")
+    kept = connection.execute(_BALANCES, {"month": month})
+    by_scope = {scope: Balance(spent=spent, held=held) for scope, spent, held in kept}
+    if not 0 <= at - hours.read_at < HOURS_EVERY_S:
+        since = {"since_ns": ns(at - HOURS_OF_S)}
+        spent = connection.execute(_HOURS, since)
+        rented = connection.execute(_SPANS, since).mappings()
+        hours.nano_usd = Counter({int(hour): int(nano_usd) for hour, nano_usd in spent}) + Counter(
+            by_hour(Span(**row) for row in rented)
+        )
+        hours.read_at = at
     return Spending(month=month, balances=by_scope, hours=hours.nano_usd)
 
 

@@ -16,9 +16,9 @@ from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import DBAPIError
 
 from deployments.ledger import health, journal
+from deployments.ledger.carrying import carry_over
 from deployments.ledger.database import Database, LedgerAwayError, LedgerError, lock_of
 from deployments.ledger.journal import Entry, Journal, JournalDamagedError
-from deployments.ledger.keys import carry_over
 from deployments.ledger.opening import prepare
 from deployments.ledger.schema import attempts, leases, spans
 from tercet.ledger import month_of

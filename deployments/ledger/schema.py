@@ -5,11 +5,14 @@ this shape; a test holds the two equal.
 """
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     CheckConstraint,
     Column,
+    Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -23,6 +26,10 @@ IS_OPEN = text("state IN ('reserved', 'sent')")
 
 # A STRICT table of SQLite knows no BIGINT; its INTEGER has 64 bits.
 Big = BigInteger().with_variant(Integer, "sqlite")
+Real = Double[float]().with_variant(REAL[float](), "sqlite")
+
+IN_FORCE = text("state = 'in_force'")
+CANARY = text("state = 'canary'")
 
 attempts = Table(
     "attempts",
@@ -250,6 +257,70 @@ decisions = Table(
     Column("numbers", Text, nullable=False),
     CheckConstraint("wants_on IN (0, 1)", name="wants_on"),
     CheckConstraint("in_force IN (0, 1)", name="in_force"),
+    sqlite_strict=True,
+)
+
+# How good arms' answers were, without any text: kinds are a JSON object of probabilities, a sketch
+# is hashed features.
+labels = Table(
+    "labels",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("arm", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("group_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("declared", Integer, nullable=False),
+    Column("quality", Real, nullable=False),
+    Column("cost_nano_usd", Big),
+    Column("size_tokens", Big, nullable=False),
+    Column("sketch", LargeBinary),
+    Column("policy_version", Text),
+    Column("propensity", Real),
+    Column("at_ns", Big, nullable=False),
+    CheckConstraint("source IN ('shadow','test','judge','feedback')", name="source"),
+    CheckConstraint("quality >= 0 AND quality <= 1", name="quality"),
+    CheckConstraint("propensity > 0 AND propensity <= 1", name="propensity"),
+    CheckConstraint("declared IN (0, 1)", name="declared"),
+    CheckConstraint("cost_nano_usd >= 0", name="cost"),
+    Index("labels_by_time", "at_ns"),
+    sqlite_strict=True,
+)
+
+# Versions of what was learned; the indexes hold at most one in force, and one canary.
+policies = Table(
+    "policies",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("made_at_ns", Big, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("share", Real, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("changed_at_ns", Big, nullable=False),
+    Column("in_force_at_ns", Big),
+    CheckConstraint(
+        "state IN ('candidate','canary','in_force','retired','rolled_back')", name="state"
+    ),
+    CheckConstraint("share >= 0 AND share <= 1", name="share"),
+    Index(
+        "policies_in_force", "state", unique=True, sqlite_where=IN_FORCE, postgresql_where=IN_FORCE
+    ),
+    Index("policies_canary", "state", unique=True, sqlite_where=CANARY, postgresql_where=CANARY),
+    sqlite_strict=True,
+)
+
+# What only one process may do at a time, or nobody for a while.
+locks = Table(
+    "locks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("until_ns", Big),  # NULL: until it is given back
+    Column("why", Text, nullable=False),
+    Column("at_ns", Big, nullable=False),
     sqlite_strict=True,
 )
 

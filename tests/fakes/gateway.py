@@ -10,11 +10,13 @@ from fakes.script import stage_of
 
 from deployments.ledger import LedgerError
 from router.answering import Answering
+from router.choices import Choices
 from router.exchange import Office
 from router.gateway import Gateway
 from router.keyring import Keyring
+from router.lesson_feed import LessonFeed
 from router.local_feed import LocalFeed
-from router.policies import Choices, route_by_complexity
+from router.policies import route_by_complexity
 from router.turnstile import Turnstile
 from router.watch import Watch
 from tercet.budget import Balance
@@ -208,10 +210,11 @@ async def gateway(
     books: Books | None = None,
     policy=route_by_complexity,
     local: LocalFeed | None = None,
+    learning: LessonFeed | None = None,
 ) -> AsyncGenerator[Site, None]:
     """Serve HTTP on the scripted `call`; with `local` there is a local model."""
     books = books or Books()
-    site = _site(call, books, policy, local)
+    site = _site(call, books, policy, local, learning)
     app = site.app()
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:
@@ -219,7 +222,7 @@ async def gateway(
     await asyncio.sleep(0)
 
 
-def _site(call, books: Books, policy, local: LocalFeed | None) -> Gateway:
+def _site(call, books: Books, policy, local: LocalFeed | None, learning) -> Gateway:
     config = CONFIG if local is None else WITH_LOCAL
     config = replace(config, budget=replace(config.budget, caps=CAPS))
     fleet = Fleet(providers=frozenset({"anthropic", *(() if local is None else ("local",))}))
@@ -238,6 +241,7 @@ def _site(call, books: Books, policy, local: LocalFeed | None) -> Gateway:
         stage=stage_of(call, clock),
         outlook=watch.outlook,
         holding=None if local is None else local.holding,
+        learning=learning,
     )
     office = Office(answering=answering, records=books, clock=clock, jobs=set())
     return Gateway(

@@ -168,6 +168,9 @@ def test_a_new_file_has_strict_tables(tmp_path: Path) -> None:
         "leases",
         "spans",
         "decisions",
+        "labels",
+        "policies",
+        "locks",
         "journaled",
     }
 
