@@ -33,6 +33,8 @@ bench: $(VENV)/.dev ## measure, print the tables and store them in bench/results
 	PYTHONPATH=tests $(BIN)/python -m bench.race --save
 	PYTHONPATH=tests $(BIN)/python -m bench.outage --save
 	$(BIN)/python -m bench.keep_alive --save
+	$(BIN)/python -m bench.routing --dev bench/data/routing --save
+	$(BIN)/python -m bench.critical_fuzz
 
 chaos: $(VENV)/.dev ## kill everything at every point, and judge by the bill (ARGS="--requests 10000")
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)

@@ -3,19 +3,22 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
 
-from router.classify import classify
+from router.choices import Choices
+from router.classify import classified
 from router.compositions.consensus import consensus
 from router.compositions.lead_junior import lead_junior
 from router.compositions.memory_brain import memory_brain
 from router.compositions.single import single
 from router.compositions.stage import Composition, Event, Stage
 from router.instead import played
-from router.policies import Choices, Policy
+from router.lesson_feed import LessonFeed
+from router.policies import Policy
 from router.waking import Holding
 from tercet.catalog import CompositionName
 from tercet.outlook import Outlook
 from tercet.route import Refused, Route
 from tercet.task import Profile, Task
+from tercet.taxonomy import BUILT_IN, Taxonomy
 
 COMPOSITIONS: Mapping[CompositionName, Composition] = {
     "memory_brain": memory_brain,
@@ -44,14 +47,36 @@ class Answering:
     """The latest snapshot of the month's money; read once a task."""
     holding: Holding | None = None
     """What is known of the local model, and who waits for it; `None`: there is none."""
+    taxonomy: Taxonomy = BUILT_IN
+    learning: LessonFeed | None = None
+    """What was learned, and what conversations were last answered by; `None`: the plan's rule."""
 
     def decide(self, task: Task) -> Decision | Refused:
         """Profile the task and route it, as the month's money allows."""
-        profile = classify(opening(task))
-        local = None if self.holding is None else self.holding.local()
-        choices = replace(self.choices, outlook=self.outlook(), local=local)
+        profile, asked = classified(opening(task), self.taxonomy)
+        choices = self.seen(task, asked)
         route = self.policy(task, profile, choices)
-        return route if isinstance(route, Refused) else Decision(profile=profile, route=route)
+        if isinstance(route, Refused):
+            return route
+        if self.learning is not None:
+            self.learning.note(task, route, profile.size_tokens, choices.at)
+        return Decision(profile=profile, route=route)
+
+    def seen(self, task: Task, asked: str = "") -> Choices:
+        """Return what there is to choose from for a task, as every snapshot has it now.
+
+        `asked` is what it asks, where a policy is to know; see `router.classify.task_text`.
+        """
+        at, learning = self.stage.now(), self.learning
+        return replace(
+            self.choices,
+            outlook=self.outlook(),
+            local=None if self.holding is None else self.holding.local(),
+            lessons=None if learning is None else learning.lessons(at),
+            kept=None if learning is None else learning.kept(task),
+            asked=asked,
+            at=at,
+        )
 
     def compose(self, task: Task, route: Route) -> AsyncGenerator[Event, None]:
         """Play the route's composition; see `router.compositions.stage.Event`."""

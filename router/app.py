@@ -8,6 +8,7 @@ from ray.serve import Application
 from deployments.local_proxy import LocalProxy
 from deployments.proxy import TierProxy
 from deployments.serve import deploy, deploy_http
+from router.auditor import Auditor
 from router.ingress import Ingress
 from tercet.catalog import LOCAL
 from tercet.config import load
@@ -23,7 +24,7 @@ class Arguments(BaseModel):
 
 
 def build(args: Arguments) -> Application:
-    """Build the gateway: one ingress in front of one proxy per tier.
+    """Build the gateway: one ingress in front of one proxy per tier, and the auditor beside it.
 
     Raises:
         ConfigError: the configuration cannot be run.
@@ -33,4 +34,5 @@ def build(args: Arguments) -> Application:
     proxies = {tier: deploy(TierProxy, tier.capitalize(), tier, config) for tier in tiers}
     # Also without a local model: `serve_config.yaml` names each deployment.
     proxies[LOCAL] = deploy(LocalProxy, LOCAL.capitalize(), config)
-    return deploy_http(Ingress, "Ingress", config, proxies)
+    auditor = deploy(Auditor, "Auditor", config)
+    return deploy_http(Ingress, "Ingress", config, proxies, auditor)

@@ -1,205 +1,238 @@
 """Task -> Profile: rules over a bounded excerpt of the conversation, explained.
 
-The user's last message is read first. When it makes no request of its own ("ok go on", "yes, do
-it", "and what about failure modes?"), it is about the most recent request before it. What a client
-writes as system message counts little, and only then.
+What the caller said of the task wins. What the text says can raise a task and never lower one: see
+`router.evidence.guard`. Where the evidence leaves it open, the more capable kind is taken.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
-from router.evidence.reading import Clue, Excerpt, Reading, excerpts, read
-from tercet.task import Hints, Message, Profile, Task, TaskKind
-
-_DESIGN: Final = frozenset[TaskKind](("architecture",))
-_CRITICAL: Final = frozenset[TaskKind](("security",))
-_IMPLEMENTATION: Final = frozenset[TaskKind](("code_review", "bug_fix", "implementation"))
-_ROUTINE: Final = frozenset[TaskKind](("routine_code", "lookup"))
-
-KINDS: Final[tuple[TaskKind, ...]] = (
-    "security",
-    "architecture",
-    "code_review",
-    "bug_fix",
-    "implementation",
-    "routine_code",
-    "lookup",
-    "transformation",
-    "question",
+from router.evidence.conversation import Heard, hear
+from router.evidence.guard import capable_part
+from router.evidence.reading import Clue
+from router.evidence.signals import FAMILIES
+from router.evidence.sizing import size_tokens
+from router.evidence.weighing import (
+    BROAD,
+    KINDS,
+    broadest,
+    is_critical_by_text,
+    probabilities,
+    totals,
 )
-"""Every kind; of two with equal evidence the earlier wins."""
+from tercet.task import Hints, Profile, Task, TaskKind
+from tercet.taxonomy import BUILT_IN, Taxonomy
 
-_CRITICAL_FROM: Final[Mapping[TaskKind, float]] = {
-    "security": 0.0,
-    "architecture": 0.5,
-    "code_review": 3.5,
-    "bug_fix": 3.5,
-    "implementation": 3.5,
-}
-"""Evidence of `security` that makes work of this kind critical: any at all for a design."""
+__all__ = ["KINDS", "classified", "classify", "task_text"]
 
-_REQUEST: Final = 2.0
-"""Evidence from which a message makes a request of its own."""
-_REQUEST_ON_CODE: Final = 1.0
-"""The same where code, a diff or an error is shown: some work on it is wanted."""
-_SHOWN: Final = frozenset(("code shown", "diff shown", "error shown"))
-_SHORT_WORDS: Final = 30
-_LONG_WORDS: Final = 60
-_NEAR: Final = 2
-"""Excerpts in which a long text without a request finds the one that it answers."""
+RAISED_FROM: Final = 0.4
+"""Probability that a task is of a more capable tier from which it is taken for one."""
+CUT_RAISED_FROM: Final = 0.2
+"""The same where the middle of the message was not looked at."""
+SURE_FROM: Final = 0.5
+"""Probability of the chosen tier below which the classifier is unsure."""
+PART_FROM: Final = 0.4
+"""The same for a part of a message heard by itself."""
+_ON_TEXTS: Final = frozenset[TaskKind](("transformation", "lookup"))
+_MATERIAL: Final = frozenset(("transform", "according", "summarise"))
 _REASONS: Final = 6
-
-_ASSISTANT_SHARE: Final = 0.2
-_SYSTEM_SHARE: Final = 0.1
-_TOPIC_SHARE: Final = 0.8
-_ASIDE_SHARE: Final = 0.3
-"""What the topic counts for a question about it, unless the topic is a design: the questions
-asked during a design are the design; those asked during other work are questions."""
-_BACK_REFERENCE_SHARE: Final = 0.5
-"""What a question that refers back counts as a question."""
-_OFFERED: Final = _DESIGN | _IMPLEMENTATION
-"""What an assistant's words may tell of the work that goes on."""
-_CONTINUED: Final = Clue("implementation", 2.0, "goes on with work on software")
-
-_BYTES_PER_TOKEN: Final = 4
-_EXACT_CHARS: Final = 8_000
-_SAMPLES: Final = 8
-_SAMPLE_CHARS: Final = 256
+_REQUEST_HEAD_CHARS: Final = 1_400
+_REQUEST_TAIL_CHARS: Final = 600
+_TOPIC_CHARS: Final = 1_000
 
 
-def classify(task: Task) -> Profile:
-    """Profile a task from at most `router.evidence.reading.READ_CHARS` characters of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    """What the text alone says of a task."""
 
-    What the caller said in `task.hints` replaces what was found. `confidence` is
-    (best - next) / (best + 1) over the evidence for each kind, and 1 when the caller said the kind.
+    kind: TaskKind
+    kinds: Mapping[TaskKind, float]
+    clues: tuple[Clue, ...]
+    is_critical: bool
+    is_unsure: bool
+    said: tuple[str, ...] = ()
+    """Reasons that go before the evidence."""
+
+
+def classify(task: Task, taxonomy: Taxonomy = BUILT_IN) -> Profile:
+    """Profile a task from both ends of its last message, and little of what was before.
+
+    What the caller said in `task.hints` replaces what was found. `confidence` is the calibrated
+    probability of the kind, and 1 when the caller said it.
     """
+    return _profile(task, hear(task.messages), taxonomy)
+
+
+def classified(task: Task, taxonomy: Taxonomy = BUILT_IN) -> tuple[Profile, str]:
+    """Return the profile and what is asked (see `task_text`), from one reading of the task."""
+    heard = hear(task.messages)
+    return _profile(task, heard, taxonomy), _text(heard)
+
+
+def _profile(task: Task, heard: Heard, taxonomy: Taxonomy) -> Profile:
     hints = task.hints
-    last, clues = _clues(task.messages)
-    scores = _totals(clues)
-    kind = hints.kind or _best(scores, last, _left_open(hints))
-    is_critical = kind in _CRITICAL
-    if hints.kind is None and kind in _CRITICAL_FROM:
-        is_critical = scores["security"] >= _CRITICAL_FROM[kind]
+    found = _said(hints.kind, heard, taxonomy) if hints.kind else _found(heard, hints, taxonomy)
+    rules = taxonomy.rules_of(found.kind)
+    reasons = _reasons(found.clues, found.kind, is_critical=found.is_critical)
     return Profile(
-        kind=kind,
-        requires_design=_flag(said=hints.requires_design, otherwise=kind in _DESIGN),
-        is_critical=_flag(said=hints.is_critical, otherwise=is_critical),
+        kind=found.kind,
+        requires_design=_flag(said=hints.requires_design, otherwise=rules.is_design),
+        is_critical=_flag(said=hints.is_critical, otherwise=found.is_critical),
         requires_implementation=_flag(
-            said=hints.requires_implementation, otherwise=kind in _IMPLEMENTATION
+            said=hints.requires_implementation, otherwise=rules.is_implementation
         ),
-        is_routine=_flag(said=hints.is_routine, otherwise=kind in _ROUTINE),
-        size_tokens=_size_tokens([message.text for message in task.messages]),
-        confidence=1.0 if hints.kind else _confidence(scores, kind),
-        reasons=(*_said_by_caller(hints), *_reasons(clues, kind, is_critical=is_critical))[
-            :_REASONS
-        ],
+        is_routine=_flag(said=hints.is_routine, otherwise=rules.is_routine),
+        size_tokens=size_tokens([message.text for message in task.messages]),
+        confidence=1.0 if hints.kind else found.kinds[found.kind],
+        reasons=(*_said_by_caller(hints), *found.said, *reasons)[:_REASONS],
+        kinds=found.kinds,
+        is_unsure=found.is_unsure,
     )
 
 
-def _clues(messages: Sequence[Message]) -> tuple[Reading, tuple[Clue, ...]]:
-    """Return the user's last message, and the clues to what the conversation asks for."""
-    newest, *earlier = excerpts(messages)
-    last = read(newest)
-    if not earlier or not _follows_up(last):
-        return last, last.clues
-    near = earlier if last.words <= _LONG_WORDS else earlier[:_NEAR]
-    return last, (*_as_follow_up(last), *_topic(near, last))
+def task_text(task: Task) -> str:
+    """Return what is asked, at most 3,000 characters: what a learned policy makes features of.
+
+    The last message without its wrapping, and before it the request that it goes on with. Long
+    code and pasted documents are cut to samples.
+    """
+    return _text(hear(task.messages))
 
 
-def _follows_up(reading: Reading) -> bool:
-    """Whether a message makes no request of its own, or only refers to an earlier one."""
-    scores = _totals(reading.clues)
-    if max(scores[kind] for kind in KINDS if kind != "question") >= _REQUEST:
-        return False
-    if "go on" in reading.opening:
-        return True
-    if "thanks" in reading.opening:
-        return False
-    refers = reading.words <= _SHORT_WORDS and "refers" in reading.mentions
-    return refers or "ask" not in reading.opening
+def _text(heard: Heard) -> str:
+    assert heard.excerpt.message is not None  # noqa: S101  it is the last message
+    text = heard.excerpt.message.text
+    if len(text) > _REQUEST_HEAD_CHARS + _REQUEST_TAIL_CHARS:
+        text = f"{text[: _REQUEST_HEAD_CHARS - 1]}\n{text[-_REQUEST_TAIL_CHARS:]}"
+    return f"{heard.topic[: _TOPIC_CHARS - 1]}\n{text}" if heard.topic else text
 
 
-def _as_follow_up(last: Reading) -> Iterator[Clue]:
-    refers_back = "refers" in last.mentions or "go on" in last.opening
-    for clue in last.clues:
-        is_doubtful = refers_back and clue.kind == "question"
-        yield _scaled(clue, _BACK_REFERENCE_SHARE if is_doubtful else 1.0)
+def _said(kind: TaskKind, heard: Heard, taxonomy: Taxonomy) -> _Finding:
+    """Return the finding where the caller said the kind."""
+    return _Finding(
+        kind=kind,
+        kinds={name: 1.0 if name == kind else 0.0 for name in taxonomy.names},
+        clues=heard.clues,
+        is_critical=taxonomy.rules_of(kind).is_critical,
+        is_unsure=False,
+    )
 
 
-def _topic(earlier: Iterable[Excerpt], last: Reading) -> Iterator[Clue]:
-    """Yield what was said before, most recent first, back to the last request of a user."""
-    is_about_software = False
-    for excerpt in earlier:
-        reading = read(excerpt)
-        scores = _totals(reading.clues)
-        top = max(KINDS, key=scores.__getitem__)
-        if excerpt.speaker == "user" and scores[top] >= _REQUEST and not _follows_up(reading):
-            yield from _continued(reading, top, last)
-            return
-        if excerpt.speaker != "system":
-            is_about_software = is_about_software or "no software" not in reading.mentions
-        if excerpt.speaker != "user":
-            share = _SYSTEM_SHARE if excerpt.speaker == "system" else _ASSISTANT_SHARE
-            yield from (_scaled(clue, share) for clue in reading.clues if clue.kind in _OFFERED)
-    if is_about_software and "ask" not in last.opening:
-        yield _CONTINUED
+def _found(heard: Heard, hints: Hints, taxonomy: Taxonomy) -> _Finding:
+    """Return what the text says, or a part of it where that is more capable work."""
+    open_kinds = _left_open(hints, taxonomy)
+    message = heard.excerpt.message
+    is_cut = message is not None and message.is_cut
+    floor = CUT_RAISED_FROM if is_cut else RAISED_FROM
+    finding = _weighed(heard, open_kinds, taxonomy, floor)
+    if _is_capable(finding, taxonomy) or _is_about_material(finding, heard):
+        return finding
+
+    def is_capable(part: Heard) -> bool:
+        return _is_capable(_weighed(part, open_kinds, taxonomy, PART_FROM), taxonomy)
+
+    part = capable_part(heard, is_capable)
+    if part is None:
+        return finding
+    found = _weighed(part, open_kinds, taxonomy, PART_FROM)
+    why = f"a part of the message is {found.kind}, whatever stands around it"
+    return replace(found, is_unsure=True, said=(why,))
 
 
-def _continued(topic: Reading, top: TaskKind, last: Reading) -> Iterator[Clue]:
-    share = _TOPIC_SHARE
-    if top in _DESIGN | _CRITICAL:
-        share = 1.0
-    elif "ask" in last.opening:
-        share = _ASIDE_SHARE
-    for clue in topic.clues:
-        if clue.kind == top or clue.kind != "question":
-            yield Clue(clue.kind, clue.weight * share, f"continues: {clue.said}")
+def _is_about_material(finding: _Finding, heard: Heard) -> bool:
+    """Whether a text is to be rewritten or read: what it says is no work to be done."""
+    family = FAMILIES.get(finding.kind, finding.kind)
+    return family in _ON_TEXTS and not _MATERIAL.isdisjoint(heard.last.mentions)
 
 
-def _scaled(clue: Clue, share: float) -> Clue:
-    return Clue(clue.kind, clue.weight * share, clue.said)
+def _weighed(
+    heard: Heard, open_kinds: tuple[TaskKind, ...], taxonomy: Taxonomy, floor: float
+) -> _Finding:
+    scores = totals(heard.clues)
+    broad = broadest(scores, heard.last, [kind for kind in BROAD if kind in open_kinds] or BROAD)
+    kinds = _among(open_kinds, probabilities(scores, broad), taxonomy)
+    best = max(kinds, key=kinds.__getitem__)
+    kind = _raised(best, kinds, floor, taxonomy)
+    return _Finding(
+        kind=kind,
+        kinds=kinds,
+        clues=heard.clues,
+        is_critical=_is_critical(kind, scores, taxonomy),
+        is_unsure=kind != best or _mass(kinds, kind, taxonomy) < SURE_FROM,
+        said=_doubt(kind, best, kinds),
+    )
 
 
-def _totals(clues: Iterable[Clue]) -> dict[TaskKind, float]:
-    scores = dict.fromkeys(KINDS, 0.0)
-    for clue in clues:
-        scores[clue.kind] += clue.weight
-    return scores
+def _is_capable(finding: _Finding, taxonomy: Taxonomy) -> bool:
+    """Whether the plan has its most capable tier do it."""
+    return finding.is_critical or taxonomy.rules_of(finding.kind).rank == 0
 
 
-def _left_open(hints: Hints) -> tuple[TaskKind, ...]:
+def _is_critical(kind: TaskKind, scores: Mapping[TaskKind, float], taxonomy: Taxonomy) -> bool:
+    return taxonomy.rules_of(kind).is_critical or is_critical_by_text(kind, scores)
+
+
+def _among(
+    open_kinds: tuple[TaskKind, ...], kinds: Mapping[TaskKind, float], taxonomy: Taxonomy
+) -> dict[TaskKind, float]:
+    """Return the probabilities given that the kind is an open one."""
+    whole = sum(kinds.get(name, 0.0) for name in open_kinds)
+    if not whole:
+        return {name: 1 / len(open_kinds) if name in open_kinds else 0.0 for name in taxonomy.names}
+    return {
+        name: kinds.get(name, 0.0) / whole if name in open_kinds else 0.0 for name in taxonomy.names
+    }
+
+
+def _raised(
+    best: TaskKind, kinds: Mapping[TaskKind, float], floor: float, taxonomy: Taxonomy
+) -> TaskKind:
+    """Return the most capable kind that is plausible: the likeliest, or one of a higher tier."""
+    if kinds[best] > 1 - floor:
+        return best
+    ranks = {name: taxonomy.rules_of(name).rank for name in kinds}
+    for rank in range(ranks[best]):
+        able = [name for name in kinds if ranks[name] <= rank]
+        if sum(kinds[name] for name in able) >= floor:
+            return max(able, key=kinds.__getitem__)
+    return best
+
+
+def _mass(kinds: Mapping[TaskKind, float], kind: TaskKind, taxonomy: Taxonomy) -> float:
+    """Return the probability of the kinds that need no more capable a tier."""
+    rank = taxonomy.rules_of(kind).rank
+    return sum(share for name, share in kinds.items() if taxonomy.rules_of(name).rank == rank)
+
+
+def _doubt(kind: TaskKind, best: TaskKind, kinds: Mapping[TaskKind, float]) -> tuple[str, ...]:
+    if kind == best:
+        return ()
+    return (
+        f"unsure between {best} ({kinds[best]:.2f}) and {kind} ({kinds[kind]:.2f}): "
+        "the more capable one is taken",
+    )
+
+
+def _left_open(hints: Hints, taxonomy: Taxonomy) -> tuple[TaskKind, ...]:
     """Return the kinds that go with the flags the caller set; all, if none goes with them all.
 
     Work of any kind can be critical, so only a false `is_critical` rules a kind out.
     """
-    said = (
-        (hints.requires_design, _DESIGN),
-        (hints.requires_implementation, _IMPLEMENTATION),
-        (hints.is_routine, _ROUTINE),
-        (None if hints.is_critical else hints.is_critical, _CRITICAL),
+    fitting = tuple(
+        rules.name
+        for rules in taxonomy.kinds
+        if hints.requires_design in {None, rules.is_design}
+        and hints.requires_implementation in {None, rules.is_implementation}
+        and hints.is_routine in {None, rules.is_routine}
+        and (hints.is_critical is not False or not rules.is_critical)
     )
-    fitting: list[TaskKind] = [
-        kind for kind in KINDS if all(flag in {None, kind in kinds} for flag, kinds in said)
-    ]
-    return tuple(fitting) or KINDS
-
-
-def _best(scores: Mapping[TaskKind, float], last: Reading, kinds: Sequence[TaskKind]) -> TaskKind:
-    best = max(kinds, key=scores.__getitem__)
-    needed = _REQUEST if _SHOWN.isdisjoint(last.mentions) else _REQUEST_ON_CODE
-    if scores[best] < needed and "question" in kinds:
-        return "question"
-    return best
-
-
-def _confidence(scores: Mapping[TaskKind, float], kind: TaskKind) -> float:
-    following = max(score for other, score in scores.items() if other != kind)
-    return max(0.0, (scores[kind] - following) / (scores[kind] + 1.0))
+    return fitting or taxonomy.names
 
 
 def _reasons(clues: Iterable[Clue], kind: TaskKind, *, is_critical: bool) -> Iterator[str]:
     """Yield what speaks for the kind, and for its being critical, strongest first."""
-    told = {kind, "security"} if is_critical else {kind}
+    told = {kind, FAMILIES.get(kind, kind)} | ({"security"} if is_critical else set[TaskKind]())
     found = sorted((c for c in clues if c.kind in told and c.weight), key=lambda c: -c.weight)
     yield from dict.fromkeys(clue.said for clue in found)
     if not found:
@@ -219,29 +252,3 @@ def _said_by_caller(hints: Hints) -> Iterator[str]:
 
 def _flag(*, said: bool | None, otherwise: bool) -> bool:
     return otherwise if said is None else said
-
-
-def _size_tokens(texts: Sequence[str]) -> int:
-    """Estimate the tokens of all texts, rounded up, at four UTF-8 bytes a token.
-
-    Short conversations are counted exactly. In long ones, ASCII is counted exactly and the bytes
-    of other texts are estimated from samples: encoding 8 MB takes milliseconds.
-    """
-    size = sum(map(len, texts))
-    if not all(map(str.isascii, texts)):
-        wide = [text for text in texts if not text.isascii()]
-        if size <= _EXACT_CHARS:
-            size = sum(len(text.encode(errors="surrogatepass")) for text in texts)
-        else:
-            size += int(sum(map(len, wide)) * (_bytes_per_char(wide) - 1))
-    return -(-size // _BYTES_PER_TOKEN)
-
-
-def _bytes_per_char(texts: Sequence[str]) -> float:
-    """Estimate from the head, middle and tail of texts spread over the conversation."""
-    sample = "".join(
-        text[at : at + _SAMPLE_CHARS]
-        for text in texts[:: -(-len(texts) // _SAMPLES)]
-        for at in (0, len(text) // 2, max(0, len(text) - _SAMPLE_CHARS))
-    )
-    return len(sample.encode(errors="surrogatepass")) / len(sample)

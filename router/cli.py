@@ -5,12 +5,14 @@ import sys
 from collections.abc import Sequence
 
 from deployments.ledger import LedgerError
+from router.asking.command import add_route
 from router.books.commands import add_commands
 from router.books.keys_command import add_keys
 from router.doctor.command import add_doctor
 from router.foreground import in_foreground
 from router.gpu.commands import add_gpu
 from router.plan.command import add_plan
+from router.refit.commands import add_labels, add_policy
 from router.run import run
 from tercet.config import settings
 from tercet.errors import TercetError
@@ -29,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tercet", description=__doc__)
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="{run,keys,ledger,reconcile,prices,doctor,plan,gpu}"
+        dest="command",
+        required=True,
+        metavar="{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels}",
     )
     foreground = commands.add_parser(
         "run",
@@ -52,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     add_doctor(commands)
     add_plan(commands, chosen)
     add_gpu(commands)
+    add_route(commands, chosen)
+    add_policy(commands, chosen)
+    add_labels(commands, chosen)
     return parser
 
 

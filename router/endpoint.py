@@ -46,7 +46,7 @@ from tercet.content import JsonObject
 from tercet.fitting import unmet
 from tercet.ledger import Claim, Kept
 from tercet.route import Refused, Route
-from tercet.task import Task
+from tercet.task import Task, TaskKind
 
 READ_IN_THREAD_BYTES = 1_000_000
 """Bodies above this are read off the event loop, which they would hold for tens of ms."""
@@ -102,6 +102,8 @@ class Endpoint:
     office: Office
     claims: Claims
     memories: Memories
+    kinds: tuple[TaskKind, ...]
+    """What a task may be, by the taxonomy."""
 
     async def respond(self, request: Request) -> Response:
         """Answer the request."""
@@ -141,6 +143,7 @@ class Endpoint:
             task_id=f"req_{uuid.uuid4().hex}",
             key_id=key_id,
             deadline_at=self.office.clock() + self.deadline_s,
+            kinds=self.kinds,
         )
         order = await _read(lambda _: read(incoming, self.resolve, identity), raw)
         if isinstance(order, Refusal):

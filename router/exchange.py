@@ -159,4 +159,7 @@ def summary(event: Answer | NoAnswer) -> dict[str, object]:
         "settled_by": event.settled_by,
         "degraded": event.degraded,
         "changed_outcome": event.changed_outcome,
+        "agreement": event.agreement,
+        "agreed_in_round": event.agreed_in_round,
+        "escalated": event.is_escalated,
     }

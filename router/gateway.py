@@ -118,6 +118,7 @@ class Gateway:
             office=self.office,
             claims=self.books,
             memories=self.books,
+            kinds=self.config.taxonomy.names,
         )
 
     def _resolve(self, name: str) -> str | None:

@@ -19,12 +19,16 @@ from deployments.serve import (
 )
 from router import prompts
 from router.answering import Answering
+from router.choices import Choices
 from router.compositions.stage import Stage
 from router.exchange import Office
 from router.gateway import Gateway
 from router.keyring import Keyring
+from router.learned import route_as_learned
+from router.learning.cold import arms_of_catalog
+from router.lesson_feed import LessonFeed
 from router.local_feed import LocalFeed
-from router.policies import POLICIES, Choices
+from router.policies import route_by_complexity
 from router.turnstile import Turnstile
 from router.waking import Holding
 from router.watch import Watch
@@ -33,7 +37,6 @@ from tercet.config import Config, Settings, fleet, settings
 from tercet.keys import sha256
 
 READY_WITHIN_S = 5.0
-POLICY = "route_by_complexity"
 
 Proxies = Mapping[str, DeploymentHandle[Any]]
 
@@ -41,8 +44,10 @@ Proxies = Mapping[str, DeploymentHandle[Any]]
 class Ingress:
     """One replica of the gateway. It holds no state that matters."""
 
-    def __init__(self, config: Config, proxies: Proxies) -> None:
+    def __init__(self, config: Config, proxies: Proxies, *_beside: DeploymentHandle[Any]) -> None:
         """Take the handles of the proxies, by tier; needs an event loop.
+
+        Serve runs what is handed to it here: others beside it need not be known.
 
         Raises:
             ConfigError: no provider's key is set.
@@ -61,14 +66,16 @@ class Ingress:
             keys=keyring.keys,
         )
         watch = Watch(self._ledger, config.budget, time.time, keyring.replace)
-        local = _feed(config, proxies)
+        local, learning = _feed(config, proxies), _learning(config, self._ledger)
         self._office = Office(
             answering=Answering(
-                policy=POLICIES[POLICY],
+                policy=route_by_complexity if learning is None else route_as_learned,
                 choices=choices,
                 stage=_stage(config, self._proxies),
                 outlook=watch.outlook,
                 holding=None if local is None else local.holding,
+                taxonomy=config.taxonomy,
+                learning=learning,
             ),
             records=self._ledger,
             clock=time.time,
@@ -77,6 +84,8 @@ class Ingress:
         self._watching = [asyncio.create_task(watch.run())]
         if local is not None:
             self._watching.append(asyncio.create_task(local.run()))
+        if learning is not None:
+            self._watching.append(asyncio.create_task(learning.run()))
         self._gateway = Gateway(
             config=config,
             office=self._office,
@@ -113,6 +122,14 @@ def _feed(config: Config, proxies: Proxies) -> LocalFeed | None:
         return None
     proxy, holding = proxies[LOCAL], Holding(config.rules.local.held)
     return LocalFeed(holding, report_through(proxy), wake_through(proxy))
+
+
+def _learning(config: Config, ledger: Ledger) -> LessonFeed | None:
+    """Return what keeps what was learned; `None`: the plan's rule routes whatever was."""
+    if config.learning.policy == "plan":
+        return None
+    specs = arms_of_catalog(config.catalog, config.rules)
+    return LessonFeed(ledger, config.learning, config.taxonomy, specs, replicas)
 
 
 def _keyring(chosen: Settings, ledger: Ledger) -> Keyring:

@@ -25,12 +25,15 @@ from tercet.config_files import (
     PriceRow,
     PricesFile,
     RoutesFile,
+    TaxonomyFile,
     UpstreamsFile,
     read,
 )
 from tercet.environment import PROJECT, Settings, environment, export, settings
 from tercet.errors import ConfigError
 from tercet.keys import DEFAULT_KEY
+from tercet.learning import LearningRules
+from tercet.learning_file import read_learning
 from tercet.local_file import LocalDefinition, load_local
 from tercet.local_model import LocalModel
 from tercet.rules import (
@@ -42,6 +45,7 @@ from tercet.rules import (
     Rules,
     UpstreamRules,
 )
+from tercet.taxonomy import BUILT_IN, KindRules, Taxonomy
 from tercet.usage import NANO_USD_PER_USD
 
 __all__ = [
@@ -73,6 +77,8 @@ class Config:
     rules: Rules
     prices: tuple[PriceRow, ...]
     budget: BudgetRules
+    learning: LearningRules
+    taxonomy: Taxonomy = BUILT_IN
     local: LocalModel | None = None
     """The local model, which the catalog has too; `None`: it is off."""
 
@@ -84,6 +90,7 @@ class _Files:
     prices: PricesFile
     upstreams: UpstreamsFile
     budget: BudgetFile
+    taxonomy: TaxonomyFile
     local: LocalDefinition
 
 
@@ -102,7 +109,9 @@ def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
     problems = _cross_check(files.models, files.routes)
     problems += _cross_check_budget(files.budget, files.models)
     problems += _cross_check_local(files)
-    if problems:
+    problems += _cross_check_kinds(files)
+    learning = read_learning(folder or PROJECT / "config", files.taxonomy.kinds, problems)
+    if problems or learning is None:
         raise ConfigError("\n".join(problems))
     local = _local(files, chosen)
     return Config(
@@ -110,6 +119,8 @@ def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
         rules=_rules(files.routes, files.upstreams),
         prices=tuple(sorted(files.prices.rows, key=lambda row: row.valid_from)),
         budget=_budget_rules(files.budget, _caps(files, chosen)),
+        learning=learning,
+        taxonomy=_taxonomy(files.taxonomy),
         local=local,
     )
 
@@ -138,12 +149,13 @@ def _files(folder: Path) -> _Files:
     prices = read(folder / "prices.yaml", PricesFile, problems, wrap="rows")
     upstreams = read(folder / "upstreams.yaml", UpstreamsFile, problems)
     budget = read(folder / "budget.yaml", BudgetFile, problems)
+    taxonomy = read(folder / "taxonomy.yaml", TaxonomyFile, problems, wrap="kinds")
     try:
         local = load_local(folder)
     except ConfigError as error:
         problems.append(str(error))
         local = None
-    if not (models and routes and prices and upstreams and budget and local):
+    if not (models and routes and prices and upstreams and budget and taxonomy and local):
         raise ConfigError("\n".join(problems))
     return _Files(
         models=models,
@@ -151,6 +163,7 @@ def _files(folder: Path) -> _Files:
         prices=prices,
         upstreams=upstreams,
         budget=budget,
+        taxonomy=taxonomy,
         local=local,
     )
 
@@ -195,6 +208,11 @@ def _cross_check(models: ModelsFile, routes: RoutesFile) -> list[str]:
         for kind, model in routes.consensus.prefer.items()
         if model not in members
     ]
+    if routes.consensus.escalate_to not in models.tiers:
+        problems.append(
+            f"routes.yaml: consensus.escalate_to is {routes.consensus.escalate_to!r}; "
+            f"tiers are {list(models.tiers)}"
+        )
     return problems
 
 
@@ -220,6 +238,44 @@ def _cross_check_local(files: _Files) -> list[str]:
     if LOCAL in files.models.tiers:
         problems.append(f"models.yaml: tiers.{LOCAL}: this tier is made of config/local.yaml")
     return problems
+
+
+def _cross_check_kinds(files: _Files) -> list[str]:
+    known = files.taxonomy.kinds
+    problems = [
+        f"taxonomy.yaml: {name} is missing; the classifier tells it apart, so it has to be there"
+        for name in BUILT_IN.names
+        if name not in known
+    ]
+    said = {
+        "routes.yaml: consensus.prefer": list(files.routes.consensus.prefer),
+        "routes.yaml: consensus.on_disagreement": list(files.routes.consensus.on_disagreement),
+        "budget.yaml: premium_kinds": files.budget.premium_kinds,
+    }
+    return problems + [
+        f"{where}: {name!r} is no kind of task; kinds are {', '.join(known)}"
+        for where, names in said.items()
+        for name in names
+        if name not in known
+    ]
+
+
+def _taxonomy(file: TaxonomyFile) -> Taxonomy:
+    return Taxonomy(
+        kinds=tuple(
+            KindRules(
+                name=name,
+                says=row.says,
+                is_design=row.design,
+                is_critical=row.critical,
+                is_implementation=row.implementation,
+                is_routine=row.routine,
+                contract=row.contract,
+                examples=tuple(row.examples),
+            )
+            for name, row in file.kinds.items()
+        )
+    )
 
 
 def _local(files: _Files, chosen: Settings) -> LocalModel | None:
@@ -276,6 +332,8 @@ def _rules(file: RoutesFile, upstreams: UpstreamsFile) -> Rules:
         junior_from_tokens=file.junior_from_tokens,
         max_rounds=file.consensus.max_rounds,
         prefer=file.consensus.prefer,
+        on_disagreement=file.consensus.on_disagreement,
+        escalate_to=file.consensus.escalate_to,
         output=OutputLimits(answer=outputs.answer, member=outputs.member, advice=outputs.advice),
         local=LocalRules(
             held=file.local.held,

@@ -17,7 +17,9 @@ from pydantic import (
 
 from tercet.catalog import CompositionName, ProviderName, Role, Skill
 from tercet.local_model import ProfileName
+from tercet.route import OnDisagreement
 from tercet.task import TaskKind
+from tercet.taxonomy import Contract
 
 _File = TypeVar("_File", bound=BaseModel)
 
@@ -83,6 +85,8 @@ class PricesFile(Strict):
 class _Consensus(Strict):
     max_rounds: int = Field(ge=1, le=3)
     prefer: dict[TaskKind, str]
+    on_disagreement: dict[TaskKind, OnDisagreement]
+    escalate_to: str
 
 
 class _Outputs(Strict):
@@ -114,6 +118,22 @@ class RoutesFile(Strict):
     max_output_tokens: _Outputs
     local: _Local
     limits: _LimitsRow
+
+
+class _KindRow(Strict):
+    says: str = Field(min_length=1)
+    design: bool = False
+    critical: bool = False
+    implementation: bool = False
+    routine: bool = False
+    contract: Contract
+    examples: list[str] = Field(min_length=1)
+
+
+class TaxonomyFile(Strict):
+    """`taxonomy.yaml`; a name is what callers send as `metadata.kind`."""
+
+    kinds: dict[Annotated[TaskKind, Field(pattern=r"^[a-z][a-z0-9_]{1,31}$")], _KindRow]
 
 
 class _Backoff(Strict):

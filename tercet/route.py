@@ -1,8 +1,15 @@
 """What was decided, and why, before any model is called."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tercet.catalog import CompositionName, Role
+from tercet.drawing import Draw
+from tercet.taxonomy import Contract
+
+OnDisagreement = Literal["critique", "prefer", "escalate"]
+"""What follows when the members of a consensus answer differently: they look at each other's
+answers, the preferred member's answer stands, or a stronger model is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +36,15 @@ class Route:
     max_rounds: int = 1
     """Most rounds a consensus may play."""
     stops_on_agreement: bool = True
+    contract: Contract = "text"
+    """What form the members' final answers have."""
+    on_disagreement: OnDisagreement = "critique"
+    """What follows a disagreement of a consensus that stops on agreement."""
+    escalation: Seat | None = None
+    """Who is asked when the members disagree; its tier's proxy makes the call."""
+    escalates_up_to_tokens: int | None = None
+    """Most output tokens, of all members together, after which a disagreement is still escalated:
+    where the cheap wrote much, the strong is dear and seldom right either. `None`: always."""
     degraded: tuple[str, ...] = ()
     """Voices known to be missing when the route was decided, as `role:reason`, and `budget:stepN`
     where the month's money made it a lesser route."""
@@ -39,6 +55,10 @@ class Route:
     """Unix seconds until which the task waits for the local model to load; `None`: not at all."""
     instead: "Route | None" = None
     """What is played if this one finds no answer before its first content, or is held in vain."""
+    policy: str | None = None
+    """The version of what was learned that decided; `None`: the plan's rule, or nobody had to."""
+    draw: Draw | None = None
+    """How that version chose its arm; `None` without a version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

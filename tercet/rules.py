@@ -6,6 +6,7 @@ from typing import Literal
 
 from tercet.budget import Caps
 from tercet.catalog import ProviderName
+from tercet.route import OnDisagreement
 from tercet.task import TaskKind
 
 
@@ -102,6 +103,10 @@ class Rules:
     max_rounds: int
     prefer: Mapping[TaskKind, str]
     """The member whose answer stands when a vote is tied, by kind of task."""
+    on_disagreement: Mapping[TaskKind, OnDisagreement]
+    """What follows when the members disagree, by kind of task; the others are talked over."""
+    escalate_to: str
+    """The tier whose first seat is asked where a disagreement is escalated."""
     output: OutputLimits
     local: LocalRules
     limits: Limits

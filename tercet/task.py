@@ -1,5 +1,6 @@
 """What a caller asks (`Task`) and how the classifier sees it (`Profile`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -7,19 +8,8 @@ from tercet.content import Controls, Part, Text, ToolUse, Verbatim, text_of
 
 Speaker = Literal["system", "user", "assistant"]
 
-TaskKind = Literal[
-    "architecture",
-    "security",
-    "implementation",
-    "bug_fix",
-    "code_review",
-    "routine_code",
-    "question",
-    "transformation",
-    "lookup",
-]
-"""What the work is. `transformation` rewrites given text (format, translate, summarise);
-`lookup` answers from given text; `routine_code` is a mechanical edit with one right outcome."""
+TaskKind = str
+"""What the work is: the name of a kind of the taxonomy, `tercet.taxonomy`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +99,10 @@ class Profile:
     size_tokens: int
     """Estimated tokens of the whole conversation, at four UTF-8 bytes a token."""
     confidence: float
-    """From 0 to 1: how far the evidence for `kind` is ahead of the next best."""
+    """The calibrated probability of `kind`, from 0 to 1; 1 where the caller said it."""
     reasons: tuple[str, ...]
     """The evidence in words, strongest first."""
+    kinds: Mapping[TaskKind, float] = field(default_factory=dict[TaskKind, float])
+    """The calibrated probability of every kind of the taxonomy; together 1."""
+    is_unsure: bool = False
+    """The classifier abstains: `kind` is the most capable of those that are plausible."""

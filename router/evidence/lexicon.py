@@ -319,13 +319,13 @@ LEXICON: Final[Mapping[str, str]] = {
         que, como, qual, quem, quanto, что, почему, как, зачем, где, когда, кто, сколько, какой,
         какая, какие, какую, 什么, 为什么, 怎么, 如何, 哪, 谁, 多久, 多少""",
     "filler": """make, provide, сделай, fais, haz, faça, проведи, conduct, perform, please, pls,
-        plz, can, could, would, you, i, we, need, want, to, have, must, let's, lets, let, now, then,
-        also, and, ok, okay, so, just, hey, hi, hello, help, me, us, great, good, only, thanks,
-        thank, go, ahead, kindly, i'd, like, first, finally, step, well, a, an, the, do, task,
-        perfect, no, give me, show me, gimme, i want, i need, we need, i'd like, bitte, kannst, du,
-        könntest, mach, ein, eine, den, die, das, jetzt, peux, tu, s'il, te, plaît, le, la, les,
-        puedes, por, favor, el, ahora, pode, você, agora, o, пожалуйста, можешь, нужно, надо,
-        помоги, давай, теперь, мне, нам, а, и, 请, 帮我, 给我, 用""",
+        plz, can, could, would, you, i, we, need, want, to, have, must, let's, lets, let, now,
+        then, also, and, ok, okay, so, just, hey, hi, hello, help, me, us, great, good, only,
+        thanks, thank, go, ahead, kindly, i'd, like, first, finally, step, well, a, an, the, do,
+        task, perfect, no, give me, show me, gimme, i want, i need, we need, i'd like, bitte,
+        kannst, du, könntest, mach, ein, eine, den, die, das, jetzt, peux, tu, s'il, te, plaît, le,
+        la, les, puedes, por, favor, el, ahora, pode, você, agora, o, пожалуйста, можешь, нужно,
+        надо, помоги, давай, теперь, мне, нам, а, и, 请, 帮我, 给我, 用""",
     "polite": """can you, could you, would you mind, will you, можешь, можете, kannst du, könntest
         du, peux tu, pouvez vous, puedes, podrías, você pode, 能不能, 可以""",
     "not": """don't, do not, no need, no need to, not, without, never, nicht, kein, keine, ohne,
@@ -337,10 +337,22 @@ LEXICON: Final[Mapping[str, str]] = {
         继续, 好的, 是的""",
     "refers": """that, it, this, its, those, these, above, them, same, previous, your, option, das,
         cela, ça, eso, esto, isso, это, этого, этот, его, 这个, 那个""",
-    # Claims about routing: never evidence.
+    # Claims about routing: never evidence. The first take the words around them along.
     "meta": """tier1, tier2, tier3, tier 1, tier 2, tier 3, route this, route me, classify this as,
         treat this as, treat it as, requires_design, is_critical, requires_implementation,
         is_routine, ignore your rules, ignore all, ignore previous, x tercet""",
+    "claim": """not critical, is not critical, not security relevant, no design needed, no
+        design is needed, this is routine, it is routine, routine task, low priority,
+        quick question, trivial question, simple question, do not escalate, don't
+        escalate, no need to escalate, premium model, cheap model, cheapest model,
+        smallest model, small model, use the cheap model, use the cheapest model, smaller
+        model, nicht kritisch, ist routine, billige modell, günstigste modell, pas
+        critique, de routine, modèle le moins cher, no es crítico, es rutinario, es
+        rutina, modelo barato, não é crítico, é rotina, не критично, это рутина, дешевую
+        модель, 不重要, 常规任务, 便宜的模型, ignore previous instructions, ignore all previous
+        instructions, ignoriere alle vorherigen anweisungen, ignore les instructions
+        précédentes, ignora las instrucciones anteriores, ignore as instruções anteriores,
+        игнорируй предыдущие инструкции, 忽略之前的指示""",
 }
 """Concept -> what is written for it: words, phrases, and beginnings of words marked with `*`.
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final
 
+from router.evidence.finer import FINER
 from router.evidence.lexicon import LEXICON
 
 _TOKENS: Final = 90
@@ -32,7 +33,8 @@ _DEICTIC: Final = frozenset(
     )
 )
 """What stands before a thing that is already there, not one to be made."""
-_FILLERS: Final = frozenset(("filler", "polite"))
+_FILLERS: Final = frozenset(("filler", "polite", "claim"))
+_SAYING_NOTHING: Final = (("filler",), ("claim",))
 _TROUBLE: Final = frozenset(("failure", "broken off"))
 _ON_PASTED: Final = frozenset(("transform", "according", "as format"))
 """Requests that work on what is pasted below them."""
@@ -53,7 +55,7 @@ _SPELLINGS: Final[Mapping[str, str]] = {
     "、": ",",
 }
 """Typographic apostrophes, the letter io and Chinese marks, as the lexicon spells them."""
-_HAN: Final = re.compile("[\u4e00-\u9fff]")
+HAN: Final = re.compile("[\u4e00-\u9fff]")
 _HAN_HEAD_CHARS: Final = 220
 _HAN_TAIL_CHARS: Final = 160
 
@@ -98,7 +100,7 @@ def tokens_of(text: str) -> list[str]:
     if not text.isascii():
         for foreign, plain in _SPELLINGS.items():
             text = text.replace(foreign, plain)
-        if _HAN.search(text):
+        if HAN.search(text):
             # A Chinese character says as much as a few letters, and takes longer to look up.
             if len(text) > _HAN_HEAD_CHARS + _HAN_TAIL_CHARS:
                 text = f"{text[:_HAN_HEAD_CHARS]}\n{text[-_HAN_TAIL_CHARS:]}"
@@ -161,7 +163,7 @@ def _hits_in(words: Sequence[str], offset: int, sentence: int) -> Iterator[Hit]:
         elif "not" in concepts:
             muted_to = ends + _MUTED_TOKENS
         elif at >= muted_to or not _TROUBLE.isdisjoint(concepts):
-            if concepts != ("filler",):
+            if concepts not in _SAYING_NOTHING:
                 is_there = "code" in concepts and at > 0 and words[at - 1] in _DEICTIC
                 meant = ("target",) if is_there else concepts
                 said = " ".join(words[at:ends])
@@ -187,31 +189,83 @@ def _phrases_in(words: Sequence[str]) -> Iterator[tuple[int, int, _Concepts]]:
 @lru_cache(maxsize=8192)
 def _entries_of(word: str) -> _Entries:
     """Return what may begin with a word: phrases before stems, longer before shorter."""
-    stems = (entry for stem, entry in _STEMS.get(word[:3], ()) if word.startswith(stem))
-    return (*_WHOLE.get(word, ()), *islice(stems, 1))
+    if word == _COMMA:
+        return _COMMA_ENTRIES
+    stems = (entry for stem, entry in _WORDS.stems.get(word[:3], ()) if word.startswith(stem))
+    return (*_WORDS.whole.get(word, ()), *islice(stems, 1))
 
 
-def _phrases() -> Mapping[str, _Concepts]:
+def spaced(text: str) -> str:
+    """Return a text in which known Chinese phrases stand apart."""
+    return _HAN_PHRASES.sub(r" \g<0> ", text) if HAN.search(text) else text
+
+
+def spoken_in(sentence: str, concepts: frozenset[str]) -> set[str]:
+    """Return which of the concepts phrases in a sentence in lower case stand for, and their likes.
+
+    Nothing is left out for where it stands: what is denied, quoted or an aside is spoken of too.
+    """
+    words = _TOKEN.findall(sentence)
+    found: set[str] = set()
+    for at, word in enumerate(words):
+        if word < ":":  # A number or a mark: nothing begins with one.
+            continue
+        for rest, meant in _entries_for(word[:_WORD_CHARS], concepts):
+            if not rest or tuple(words[at + 1 : at + 1 + len(rest)]) == rest:
+                found.update(meant)
+                break
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _entries_for(word: str, concepts: frozenset[str]) -> _Entries:
+    return tuple(entry for entry in _entries_of(word) if not concepts.isdisjoint(entry[1]))
+
+
+def finer_of(tokens: Sequence[str]) -> frozenset[str]:
+    """Return the concepts of the finer lexicon whose words are there."""
+    found: set[str] = set()
+    for at, word in enumerate(tokens):
+        for rest, concepts in _finer_entries_of(word[:_WORD_CHARS]):
+            if not rest or tuple(tokens[at + 1 : at + 1 + len(rest)]) == rest:
+                found.update(concepts)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=8192)
+def _finer_entries_of(word: str) -> _Entries:
+    stems = (entry for stem, entry in _FINER.stems.get(word[:3], ()) if word.startswith(stem))
+    return (*_FINER.whole.get(word, ()), *stems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Index:
+    whole: Mapping[str, _Entries]
+    """Phrases by first word, longest first."""
+    stems: Mapping[str, Sequence[tuple[str, _Entry]]]
+    """Beginnings of words by their first three letters, longest first."""
+    phrases: Sequence[str]
+
+
+def _indexed(lexicon: Mapping[str, str]) -> _Index:
     phrases: dict[str, _Concepts] = {}
-    for concept, listed in LEXICON.items():
+    for concept, listed in lexicon.items():
         for phrase in " ".join(listed.split()).split(", "):
             phrases[phrase] = (*phrases.get(phrase, ()), concept)
-    return phrases
-
-
-def _indexed() -> tuple[Mapping[str, _Entries], Mapping[str, Sequence[tuple[str, _Entry]]]]:
-    """Return phrases by first word, and stems by their first three letters; longest first."""
-    whole: dict[str, tuple[_Entry, ...]] = {_COMMA: (((), (_COMMA,)),)}
+    whole: dict[str, _Entries] = {}
     stems: dict[str, list[tuple[str, _Entry]]] = {}
-    for phrase, concepts in sorted(_PHRASES.items(), key=lambda item: -len(item[0])):
+    for phrase, concepts in sorted(phrases.items(), key=lambda item: -len(item[0])):
         first, *rest = _TOKEN.findall(phrase)
         if phrase.endswith("*"):
             stems.setdefault(first[:3], []).append((first, ((), concepts)))
         else:
             whole[first] = (*whole.get(first, ()), (tuple(rest), concepts))
-    return whole, stems
+    return _Index(whole=whole, stems=stems, phrases=tuple(phrases))
 
 
-_PHRASES: Final = _phrases()
-_WHOLE, _STEMS = _indexed()
-_HAN_PHRASES: Final = re.compile("|".join(sorted(filter(_HAN.match, _PHRASES), key=len)[::-1]))
+_WORDS: Final = _indexed(LEXICON)
+_FINER: Final = _indexed(FINER)
+_COMMA_ENTRIES: Final[_Entries] = (((), (_COMMA,)),)
+_HAN_PHRASES: Final = re.compile(
+    "|".join(sorted(filter(HAN.match, {*_WORDS.phrases, *_FINER.phrases}), key=len)[::-1])
+)

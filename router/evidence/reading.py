@@ -11,9 +11,18 @@ from functools import cache
 from itertools import islice
 from typing import Final
 
-from router.evidence.phrases import MATERIAL_FORCE, Hit, concepts_of, hits_of, tokens_of, word_count
+from router.evidence.asked import Asked, asked
+from router.evidence.phrases import (
+    MATERIAL_FORCE,
+    Hit,
+    concepts_of,
+    finer_of,
+    hits_of,
+    tokens_of,
+    word_count,
+)
 from router.evidence.shapes import SHAPES, SOFTWARE, Facts
-from router.evidence.signals import PAIRS, SINGLES, Signal
+from router.evidence.signals import FAMILIES, PAIRS, SINGLES, Signal
 from tercet.task import Message, Speaker, TaskKind
 
 LAST_HEAD_CHARS: Final = 1_600
@@ -46,6 +55,12 @@ _PASTED_LINE: Final = re.compile(
     r"|Step \d|\$ |\w*(?:Error|Exception)\b"
 )
 _TAG: Final = re.compile(r"<([A-Za-z][\w-]*)[^>]*>$")
+_SAID_AFTER_TAG: Final = re.compile(r"<[A-Za-z][\w-]*>[^<>{}=]{24,}$")
+"""A sentence behind a tag that nothing closes."""
+_CODE_END: Final = re.compile(
+    r"^(?!\s*(?:[\w',%.()-]+ ){6}|.*[\u4e00-\u9fff]{4}).*[{};]$|[=()].*[{};]$"
+)
+"""Ends as code does, and is not mostly words."""
 _QUOTED: Final = re.compile(r'`[^`\n]{1,300}`|"[^"\n]{1,500}"|“[^“”\n]{1,500}”|«[^«»\n]{1,500}»')
 
 
@@ -57,6 +72,8 @@ class Excerpt:
     head: str
     tail: str = ""
     """Empty unless the end of the message is read apart from its beginning."""
+    message: Asked | None = None
+    """All that was looked through, where this is the last message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +127,22 @@ def excerpts(messages: Sequence[Message]) -> tuple[Excerpt, ...]:
     recent first.
     """
     last = len(messages) - 1
-    while last > 0 and messages[last].speaker != "user":
+    while last > 0 and not (messages[last].speaker == "user" and messages[last].text):
         last -= 1
-    text = messages[last].text
-    found = [Excerpt(speaker="user", head=text)]
+    said = asked(messages[last].text)
+    text, tail = said.text, ""
     if len(text) > LAST_HEAD_CHARS + LAST_TAIL_CHARS:
-        head, tail = text[:LAST_HEAD_CHARS], text[-LAST_TAIL_CHARS:]
-        found = [Excerpt(speaker="user", head=head, tail=tail)]
-    return (*found, *_earlier(messages[max(0, last - _EARLIER_MESSAGES) : last]))
+        text, tail = text[:LAST_HEAD_CHARS], text[-LAST_TAIL_CHARS:]
+    newest = Excerpt(speaker="user", head=text, tail=tail, message=said)
+    return (newest, *_earlier(messages[max(0, last - _EARLIER_MESSAGES) : last]))
 
 
 def _earlier(messages: Sequence[Message]) -> Iterator[Excerpt]:
     left = EARLIER_CHARS
     wanted = (m for m in reversed(messages) if m.speaker != "assistant" or m is messages[-1])
     for message in islice(wanted, _EARLIER_EXCERPTS):
-        head = message.text[: min(EARLIER_HEAD_CHARS, left)]
+        text = asked(message.text).text if message.speaker == "user" else message.text
+        head = text[: min(EARLIER_HEAD_CHARS, left)]
         yield Excerpt(speaker=message.speaker, head=head)
         left -= len(head)
 
@@ -142,13 +160,17 @@ def read(excerpt: Excerpt) -> Reading:
         code=parts.code.strip(),
         pasted=parts.pasted.strip(),
         words=word_count(tokens),
+        finer=finer_of(tokens),
         mentions=concepts_of(hits),
         opening=concepts_of(hit for hit in hits if hit.opens),
         last_sentence=concepts_of(hit for hit in hits if hit.sentence == last),
         software_phrases=_software_phrases(hits),
-        strongest=found[0].weight if found else 0.0,
+        strongest=max(
+            (one.weight for one in found if one.signal.kind not in FAMILIES), default=0.0
+        ),
     )
     shapes = [shape for shape, holds in SHAPES.items() if holds(facts)]
+    shapes += sorted(facts.finer)
     return Reading(
         clues=(*_word_clues(found, facts), *_shape_clues(shapes, facts)),
         mentions=facts.mentions.union(shapes),
@@ -175,17 +197,23 @@ def _parted(pieces: Sequence[str]) -> _Parts:
     """Take text apart that was split at its code fences: every second piece is code."""
     said: list[str] = []
     code = list(pieces[1::2])
+    if len(pieces) % 2 == 0:  # What an odd fence opens may as well be said.
+        pieces, code = [*pieces[:-2], f"{pieces[-2]}\n\n{pieces[-1]}"], code[:-1]
     pasted: list[str] = []
     closing = ""
     lines = "\n\n".join(pieces[0::2]).split("\n")
     if len(lines) > 2 * _LINES:
         lines = lines[:_LINES] + lines[-_LINES:]
+    whole = pieces[0::2]
     for line in map(str.strip, lines):
         tag = None if closing else _TAG.match(line)
-        closing = f"</{tag[1]}>" if tag else closing
-        if closing or _PASTED_LINE.match(line):
+        if tag and any(f"</{tag[1]}>" in piece for piece in whole):
+            closing = f"</{tag[1]}>"
+        if not closing and _SAID_AFTER_TAG.match(line):
+            said.append(line.split(">", 1)[1])
+        elif closing or _PASTED_LINE.match(line):
             pasted.append(line)
-        elif _CODE_LINE.match(line) or line.endswith(("{", "}", ";")):
+        elif _CODE_LINE.match(line) or _CODE_END.search(line):
             code.append(line)
         else:
             said.append(line)

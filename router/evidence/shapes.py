@@ -54,6 +54,13 @@ _FORMULA: Final = re.compile(
 _FILE: Final = re.compile(
     r"\.(?:py|tsx?|jsx?|go|rs|java|kt|rb|php|cs|cpp|h|sql|ya?ml|json|toml|sh|css|html)\b"
 )
+_ARITHMETIC: Final = re.compile(
+    r"\d ?[*\u00d7/^+] ?\d|\b[xyz] ?[-+=^]|\d ?[%\uff05]|\d+ - \d+ ?[=?]|\d [-+*/=]= ?\d"
+)
+_ARITHMETIC_MARKS: Final = ("*", "\u00d7", "/", "^", "+", "=", "%", "\uff05", " - ")
+_SMALL_TALK_WORDS: Final = 16
+_GREETING_WORDS: Final = 7
+_NUMBER: Final = re.compile(r"\b\d+(?:[.,]\d+)?\b")
 _SENTENCE_END: Final = re.compile(r"[.!?\n]\s")
 
 
@@ -69,6 +76,8 @@ class Facts:
     pasted: str
     """Logs, tables, quotations, tagged documents."""
     words: int
+    finer: frozenset[str]
+    """Concepts of the finer lexicon that are spoken of."""
     mentions: frozenset[str]
     """Concepts that are spoken of."""
     opening: frozenset[str]
@@ -93,7 +102,7 @@ class Facts:
         jargon = 0 if self.shows_formulas else len(_jargon(self.ends))
         return self.software_phrases + min(2, jargon) + bool(self.code) + self.shows_error
 
-    @property
+    @cached_property
     def is_about_software(self) -> bool:
         """Whether software is spoken of, at least once in about every sixty words."""
         return self.software >= max(1, self.words / _WORDS_PER_SOFTWARE_PHRASE)
@@ -115,6 +124,12 @@ class Facts:
     def shows_formulas(self) -> bool:
         """Whether mathematics is there, as TeX writes it."""
         return ("$" in self.ends or "\\" in self.ends) and bool(_FORMULA.search(self.ends))
+
+    @property
+    def shows_arithmetic(self) -> bool:
+        """Whether something is there to be reckoned, and no code."""
+        may_show = any(mark in self.ends for mark in _ARITHMETIC_MARKS)
+        return may_show and not self.code and bool(_ARITHMETIC.search(self.ends))
 
     @property
     def shows_little_code(self) -> bool:
@@ -214,6 +229,14 @@ SHAPES: Final[Mapping[str, Callable[[Facts], bool]]] = {
     "short": lambda f: f.words <= 8 and f.mentions.isdisjoint(SINGLES),
     "choices given": lambda f: any(b in f.text and c in f.text for b, c in _CHOICE_MARKS),
     "formulas shown": lambda f: f.shows_formulas,
+    "arithmetic shown": lambda f: f.shows_arithmetic,
+    "word problem": lambda f: (
+        not f.is_about_software
+        and ("mathematics" in f.finer or f.asks)
+        and len(_NUMBER.findall(f.ends)) >= 2
+    ),
+    "small talk": lambda f: "chatter" in f.finer and f.words <= _SMALL_TALK_WORDS,
+    "greeting alone": lambda f: "greeting" in f.finer and f.words <= _GREETING_WORDS,
     "no software": lambda f: not f.is_about_software,
     "software statement": lambda f: _is_statement(f) and not f.speaks_of_trouble,
     "symptom": lambda f: _is_statement(f) and f.speaks_of_trouble,

@@ -152,7 +152,27 @@ SIGNALS: Final = (
     Signal("question", 3.5, "asks for a pastime", "advise", ("pastime",)),
     Signal("question", 1.5, "speaks of a pastime", "pastime", (), 1.0),
     Signal("question", 1.5, "says thanks", "thanks", (), 0.0),
+    Signal("summary", 4.0, "asks to summarise", "summarise", (), 0.8),
+    Signal("maths", 3.0, "asks to reckon", "reckon", (), 0.8),
+    Signal("maths", 1.5, "speaks of mathematics", "mathematics", (), 1.0),
+    Signal("maths", 3.0, "shows formulas", "formulas shown"),
+    Signal("maths", 3.0, "shows arithmetic", "arithmetic shown"),
+    Signal("maths", 2.5, "tells of quantities and asks for one", "word problem"),
+    Signal("explanation", 2.5, "asks to explain", "teach", (), 0.5),
+    Signal("chat", 2.5, "makes conversation", "small talk"),
+    Signal("chat", 0.8, "speaks of everyday things", "chatter"),
+    Signal("chat", 2.5, "greets, or says thanks", "greeting alone"),
+    Signal("chat", 1.5, "speaks of a pastime", "pastime", (), 0.7),
+    Signal("chat", 2.0, "asks for prose", "compose", ("prose", "pastime")),
 )
+
+FAMILIES: Final[Mapping[TaskKind, TaskKind]] = {
+    "summary": "transformation",
+    "maths": "question",
+    "explanation": "question",
+    "chat": "question",
+}
+"""Finer kinds, and the kind whose evidence they share: which of a family it is, is asked last."""
 
 
 def _singles() -> Mapping[str, Sequence[Signal]]:

@@ -118,7 +118,8 @@ class Estimates:
         values = (1.0 + np.log(sketch.counts, dtype=np.float32)) * self.idf[sketch.buckets]
         if not values.any():
             return None
-        return sketch.buckets, values / np.sqrt(values @ values)
+        length = float(np.sqrt(values @ values))
+        return (sketch.buckets, values / length) if length > 0 else None
 
     def _share(
         self, kinds: Mapping[str, float] | None, features: tuple[NDArray[np.uint16], Array] | None

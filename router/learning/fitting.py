@@ -55,6 +55,19 @@ class _Texts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Case:
+    """What a residual is fitted from."""
+
+    told: Examples
+    """With the kinds as they were told: what the table is fitted to."""
+    found: Examples
+    """With the kinds that the head gives texts it had not seen: what the table is asked with."""
+    rows: Rows
+    folds: Sequence[_Fold]
+    prior: Prior | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Unseen:
     """What was said of texts that had not been seen, N x A."""
 
@@ -84,7 +97,9 @@ def fit(examples: Examples, prior: Prior | None = None) -> Fit:
     known = examples.take(texts.places)
     folds = _folds(known.groups)
     head, shares, accuracy = _headed(known, texts.rows, folds)
-    residual, gains = _residual(replace(known, shares=shares), texts.rows, folds, prior)
+    found = replace(known, shares=shares)
+    case = _Case(told=known, found=found, rows=texts.rows, folds=folds, prior=prior)
+    residual, gains = _residual(case)
     if head is None and residual is None:
         return Fit(estimates=estimates, head_accuracy=None, residual_gains=gains)
     return Fit(
@@ -163,34 +178,33 @@ def _shares(head: Head, rows: Rows) -> Array:
     return softmax(rows @ head.weights + head.bias)
 
 
-def _residual(
-    known: Examples, rows: Rows, folds: Sequence[_Fold], prior: Prior | None
-) -> tuple[Residual | None, tuple[float, ...]]:
+def _residual(case: _Case) -> tuple[Residual | None, tuple[float, ...]]:
     """Return a residual for the kinds where it is better than the table alone, if there is one."""
-    several = (~np.isnan(known.quality)).sum(axis=1) >= 2
-    if several.sum() < _RESIDUAL_FROM or not folds:
+    several = (~np.isnan(case.found.quality)).sum(axis=1) >= 2
+    if several.sum() < _RESIDUAL_FROM or not case.folds:
         return None, ()
-    paired = known.take(several)
-    tried = [_unseen(known, rows, folds, prior, penalty).take(several) for penalty in _PENALTIES]
-    found = [_gains(paired, unseen) for unseen in tried]
-    best = int(np.argmax([gains.sum() for gains, _ in found]))
-    (gains, errors), worth = found[best], _worth(paired, tried[best])
+    paired = case.found.take(several)
+    tried = [_unseen(case, penalty).take(several) for penalty in _PENALTIES]
+    scores = [_gains(paired, unseen) for unseen in tried]
+    best = int(np.argmax([gains.sum() for gains, _ in scores]))
+    gains, errors = scores[best]
     pays = (gains > _SURE * errors).astype(np.float32)
+    used = tried[best].said * (paired.shares @ pays)[:, None]
+    worth = _worth(paired, replace(tried[best], said=used))
     if worth.mean() < _SURE * worth.std() / np.sqrt(len(worth)) or not pays.any():
         return None, tuple(gains.tolist())
-    left = _left(known, table_of(known, prior).quality)
-    weights, bias = _ridge(rows, left, np.arange(len(known)), _PENALTIES[best])
+    left = _left(case.found, table_of(case.told, case.prior).quality)
+    weights, bias = _ridge(case.rows, left, np.arange(len(left)), _PENALTIES[best])
     return Residual(weights=weights, bias=bias, pays=pays), tuple(gains.tolist())
 
 
-def _unseen(
-    known: Examples, rows: Rows, folds: Sequence[_Fold], prior: Prior | None, penalty: float
-) -> _Unseen:
+def _unseen(case: _Case, penalty: float) -> _Unseen:
     """Return quality by the table, what a ridge adds, and cost, for texts neither had seen."""
+    known, rows = case.found, case.rows
     size = known.quality.shape
     quality, said, cost = np.zeros(size), np.zeros(size), np.zeros(size)
-    for learn, test in folds:
-        table = table_of(known.take(learn), prior)
+    for learn, test in case.folds:
+        table = table_of(case.told.take(learn), case.prior)
         shares = known.shares[test]
         quality[test] = shares @ table.quality
         sized = known.size_tokens[test, None] * (shares @ table.cost_per_token)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from router.answering import opening
 from router.classify import task_text
 from router.learning.features import sketch_of
 from router.lessons import conversation_of
@@ -39,7 +40,7 @@ def label_of(task: Task, profile: Profile, opinion: Opinion, at: float) -> Label
         source=opinion.source,
         cost_nano_usd=opinion.cost_nano_usd,
         size_tokens=profile.size_tokens,
-        sketch=sketch_of(task_text(task)).to_bytes(),
+        sketch=sketch_of(task_text(opening(task))).to_bytes(),
         policy_version=opinion.policy_version,
         propensity=propensity_of(opinion.arm, opinion.draw),
         at=at,

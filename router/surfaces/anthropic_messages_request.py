@@ -53,7 +53,7 @@ from tercet.content import (
     ToolChoice,
     Verbatim,
 )
-from tercet.task import Hints, Task
+from tercet.task import Hints, Task, TaskKind
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _EFFORTS: tuple[Effort, ...] = ("low", "medium", "high", "xhigh", "max")
@@ -108,7 +108,7 @@ def _order(
         max_output_tokens=max_tokens,
         stop=stops(body.get("stop_sequences", []), "stop_sequences"),
         controls=_controls(body),
-        hints=_hints(incoming.headers, model),
+        hints=_hints(incoming.headers, model, identity.kinds),
         verbatim=verbatim,
         deadline_at=identity.deadline_at,
     )
@@ -159,12 +159,12 @@ def _max_tokens(body: JsonObject) -> int:
     return limit
 
 
-def _hints(headers: Mapping[str, str], model: str) -> Hints:
+def _hints(headers: Mapping[str, str], model: str, kinds: tuple[TaskKind, ...]) -> Hints:
     said: JsonObject = {
         name: headers[header] for name, header in _HINTS.items() if header in headers
     }
     try:
-        return read_hints(said, model)
+        return read_hints(said, model, kinds)
     except RefusedError as refused:
         wrong = refused.refusal
         param = wrong.param or ""

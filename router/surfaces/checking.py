@@ -36,7 +36,6 @@ _MOST_KEY_CHARS = 64
 _MOST_VALUE_CHARS = 512
 
 _TIERS = ("tier1", "tier2", "tier3", "local")
-_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
 _HINTS = frozenset(field.name for field in fields(Hints))
 _CACHE_TIMES: tuple[CacheFor, ...] = get_args(CacheFor)
 
@@ -247,8 +246,14 @@ def _is_public(host: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def read_hints(metadata: JsonValue, model: str) -> Hints:
-    """Return what the field `metadata` says about the task; other pairs are only checked."""
+def read_hints(metadata: JsonValue, model: str, kinds: tuple[TaskKind, ...]) -> Hints:
+    """Return what the field `metadata` says about the task; other pairs are only checked.
+
+    Args:
+        metadata: the field.
+        model: what the caller named, which may be a tier.
+        kinds: what `metadata.kind` may be.
+    """
     if not isinstance(metadata, dict) or len(metadata) > _MOST_PAIRS:
         refuse("metadata", f"must be an object of at most {_MOST_PAIRS} pairs")
     said = {key: _hint(key, value) for key, value in metadata.items()}
@@ -257,7 +262,7 @@ def read_hints(metadata: JsonValue, model: str) -> Hints:
         refuse("metadata.tier", f"is {tier} and model is {model}; name one tier, or model auto")
     return Hints(
         tier=tier,
-        kind=_told(said, "kind", _KINDS),
+        kind=_told(said, "kind", kinds),
         requires_design=_flag(said, "requires_design"),
         is_critical=_flag(said, "is_critical"),
         requires_implementation=_flag(said, "requires_implementation"),

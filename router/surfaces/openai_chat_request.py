@@ -78,7 +78,7 @@ def _order(body: JsonObject, resolve: Resolve, identity: Identity) -> Order:
         max_output_tokens=_max_output_tokens(body),
         stop=_stop(body.get("stop", [])),
         controls=_controls(body),
-        hints=read_hints(body.get("metadata", {}), model),
+        hints=read_hints(body.get("metadata", {}), model, identity.kinds),
         deadline_at=identity.deadline_at,
     )
     return Order(

@@ -79,7 +79,7 @@ def _order(body: JsonObject, incoming: Incoming, resolve: Resolve, identity: Ide
     model = a_model(body.get("model"), resolve)
     check_neutral(body, _NEUTRAL)
     check_rules(body, _RULES)
-    hints = read_hints(body.get("metadata", {}), model)
+    hints = read_hints(body.get("metadata", {}), model, identity.kinds)
     asked = _asked(body, _earlier(body, incoming))
     box = read_tools(body.get("tools", []))
     controls = _controls(body, box)

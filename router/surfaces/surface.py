@@ -8,7 +8,8 @@ from router.surfaces.refusal import Refusal
 from tercet.answer import Answer
 from tercet.call import Piece
 from tercet.content import JsonObject
-from tercet.task import Task
+from tercet.task import Task, TaskKind
+from tercet.taxonomy import BUILT_IN
 
 Resolve = Callable[[str], str | None]
 """Maps a model's name as a client says it to the one we know it by; `None`: there is none."""
@@ -22,6 +23,8 @@ class Identity:
     key_id: str
     deadline_at: float
     """Unix seconds."""
+    kinds: tuple[TaskKind, ...] = BUILT_IN.names
+    """What a task may be, by the taxonomy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,10 @@
 from dataclasses import replace
 
+from fakes.script import Script, stage_of
+
 from router.answering import Answering, Decision, opening
-from router.policies import Choices, route_by_complexity
+from router.choices import Choices
+from router.policies import route_by_complexity
 from tercet.config import load
 from tercet.content import Controls, Text, Tool, ToolResult, ToolUse
 from tercet.outlook import Outlook
@@ -29,7 +32,10 @@ def test_each_decision_reads_the_latest_outlook() -> None:
         fleet=Fleet(providers=frozenset({"anthropic"})),
     )
     answering = Answering(
-        policy=route_by_complexity, choices=choices, stage=None, outlook=lambda: next(outlooks)
+        policy=route_by_complexity,
+        choices=choices,
+        stage=stage_of(Script({})),
+        outlook=lambda: next(outlooks),
     )
 
     first, second, third = (answering.decide(TASK) for _ in range(3))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from router.classify import KINDS, classify
+from router.evidence.finer import FINER
 from router.evidence.lexicon import LEXICON
 from router.evidence.reading import LAST_HEAD_CHARS, LAST_TAIL_CHARS, READ_CHARS, excerpts
 from router.evidence.shapes import SHAPES
@@ -18,6 +19,7 @@ from router.evidence.signals import SIGNALS
 from tercet.task import Hints, Message, Profile, Task, TaskKind, turn
 
 CASES = Path(__file__).with_name("classify_cases.jsonl")
+ASKING = frozenset(("question", "explanation", "maths", "chat"))
 AGENT_PROMPT = """You are an autonomous coding agent. You design, implement, refactor, debug and
 review code. When asked to implement a feature, first plan the architecture, then write the code.
 Fix all bugs you find. Look for security vulnerabilities, race conditions and data loss.
@@ -33,7 +35,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    rows = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in CASES.read_text(encoding="utf-8").split("\n") if line]
     return [
         Case(
             messages=tuple(
@@ -239,7 +241,7 @@ def test_a_question_about_a_given_text_is_a_routine_lookup() -> None:
 def test_a_small_question_sets_no_flag(text: str) -> None:
     profile = profile_of(text)
 
-    assert profile.kind == "question"
+    assert profile.kind in ASKING
     assert tier_of(profile) == "tier3"
     assert not profile.is_routine
 
@@ -257,7 +259,7 @@ def test_a_small_question_sets_no_flag(text: str) -> None:
 def test_what_stands_in_a_text_to_rewrite_is_no_request(text: str) -> None:
     profile = profile_of(text)
 
-    assert profile.kind == "transformation"
+    assert profile.kind in {"transformation", "summary"}
     assert tier_of(profile) == "tier3"
 
 
@@ -345,7 +347,7 @@ def test_a_question_about_an_implementation_is_a_question() -> None:
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [("what's 2+2?", "question"), ("hi", "question"), ("rename foo to bar", "routine_code")],
+    [("what's 2+2?", "maths"), ("hi", "chat"), ("rename foo to bar", "routine_code")],
 )
 def test_the_system_prompt_of_an_agent_does_not_make_everything_work(text: str, kind: str) -> None:
     system = turn("system", AGENT_PROMPT * 20)
@@ -431,7 +433,7 @@ def test_of_2000_messages_no_more_than_the_budget_is_read() -> None:
 def test_a_request_at_the_end_of_a_long_paste_is_found() -> None:
     paste = "2024-05-01 10:00:00 INFO all is well\n" * 200_000
 
-    assert profile_of(paste + "\nSummarise the log above in two sentences").kind == "transformation"
+    assert profile_of(paste + "\nSummarise the log above in two sentences").kind == "summary"
 
 
 def test_a_request_behind_2000_messages_is_found() -> None:
@@ -459,7 +461,7 @@ def test_size_counts_every_message() -> None:
 
 
 def test_every_signal_speaks_of_a_concept_or_a_shape_that_exists() -> None:
-    known = {*LEXICON, *SHAPES, "target"}
+    known = {*LEXICON, *FINER, *SHAPES, "target"}
 
     assert {signal.concept for signal in SIGNALS} <= known
     assert {thing for signal in SIGNALS for thing in signal.objects} <= known
@@ -467,7 +469,9 @@ def test_every_signal_speaks_of_a_concept_or_a_shape_that_exists() -> None:
 
 def test_beginnings_of_words_in_the_lexicon_are_single_words_of_three_letters_or_more() -> None:
     listed = [
-        phrase for words in LEXICON.values() for phrase in " ".join(words.split()).split(", ")
+        phrase
+        for words in (*LEXICON.values(), *FINER.values())
+        for phrase in " ".join(words.split()).split(", ")
     ]
     stems = [phrase[:-1] for phrase in listed if phrase.endswith("*")]
 

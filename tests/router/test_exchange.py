@@ -5,10 +5,12 @@ import pytest
 from fakes.script import Fails, Script, stage_of
 
 from router.answering import Answering, Decision
-from router.exchange import Exchange, Office
-from router.policies import Choices, route_by_complexity
+from router.choices import Choices
+from router.exchange import Exchange, Office, summary
+from router.policies import route_by_complexity
 from tercet.answer import Answer, NoAnswer, Speaking
 from tercet.config import load
+from tercet.content import Text
 from tercet.rules import Fleet
 from tercet.task import Task, turn
 
@@ -78,6 +80,24 @@ def test_an_exchange_is_recorded_before_its_answer_is_handed_over() -> None:
     assert json.loads(rows.opened[0].route)["name"] == OPUS
     assert (rows.closed[0].outcome, rows.closed[0].at) == ("answered", 7.0)
     assert "391" not in rows.closed[0].answer
+
+
+def test_how_an_answer_was_agreed_on_is_data_in_its_row() -> None:
+    answer = Answer(
+        parts=(Text("391"),),
+        model=OPUS,
+        finish="stop",
+        steps=(),
+        settled_by="agreement (number) in round 2",
+        agreement="number",
+        agreed_in_round=2,
+        is_escalated=False,
+    )
+
+    told = summary(answer)
+
+    assert (told["agreement"], told["agreed_in_round"], told["escalated"]) == ("number", 2, False)
+    assert "391" not in json.dumps(told)
 
 
 def test_events_come_in_order_and_end_with_the_answer() -> None:

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from router.policies import Choices, route_by_complexity
+from router.choices import Choices
+from router.policies import route_by_complexity
 from router.waking import Held, LoadTimes, Local
 from tercet.config import load, settings
 from tercet.content import Controls, Media, Text, Tool, Verbatim
@@ -280,6 +281,31 @@ def test_the_member_preferred_for_a_kind_takes_the_first_seat() -> None:
     route = route_by_complexity(task(), PLAIN, replace(choices(), rules=rules))
 
     assert [seat.model for seat in route.seats] == ["gemini-3.8-flash", "claude-haiku-5-5"]
+
+
+def test_the_plan_talks_disagreements_over() -> None:
+    route = route_by_complexity(task(), PLAIN, choices())
+
+    assert (route.on_disagreement, route.escalation) == ("critique", None)
+
+
+def test_a_kind_whose_disagreements_are_escalated_names_the_lead_of_the_next_tier() -> None:
+    rules = replace(CONFIG.rules, on_disagreement={"question": "escalate"})
+
+    route = route_by_complexity(task(), PLAIN, replace(choices(), rules=rules))
+
+    assert route.on_disagreement == "escalate"
+    assert route.escalation == Seat(
+        role="lead", tier="tier2", model="claude-sonnet-5-5", alternates=("gemini-4-argon",)
+    )
+
+
+def test_a_key_that_may_not_use_the_next_tier_is_not_escalated() -> None:
+    rules = replace(CONFIG.rules, on_disagreement={"question": "escalate"})
+
+    route = route_by_complexity(task(), PLAIN, replace(choices(tiers=["tier3"]), rules=rules))
+
+    assert (route.name, route.on_disagreement, route.escalation) == ("tier3", "escalate", None)
 
 
 @pytest.mark.parametrize("flags", [{"requires_design": True}, {"requires_implementation": True}])

@@ -96,7 +96,7 @@ def test_a_months_cap_that_is_no_amount_is_refused(value: str) -> None:
         ("ladder.margin", -0.1, "Input should be greater than or equal to 0"),
         ("pacing.bucket", 0, "Input should be greater than 0"),
         ("pacing.most", 0.5, "Input should be greater than or equal to 1"),
-        ("premium_kinds", ["poetry"], "Input should be 'architecture', 'security'"),
+        ("premium_kinds", ["poetry"], "'poetry' is no kind of task; kinds are security"),
         ("colour", "red", "Extra inputs are not permitted"),
     ],
 )

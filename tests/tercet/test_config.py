@@ -14,6 +14,8 @@ from tercet.rules import Fleet, Limits, LocalRules, OutputLimits
 
 FILES = (
     "budget.yaml",
+    "learning.yaml",
+    "taxonomy.yaml",
     "local.yaml",
     "models.yaml",
     "prices.yaml",
@@ -115,6 +117,24 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "prefer: {question: gemini-4-argon}",
         "routes.yaml: consensus.prefer.question is 'gemini-4-argon'; members are",
     ),
+    "a way out of a disagreement that there is not": (
+        "routes.yaml",
+        "on_disagreement: {}",
+        "on_disagreement: {question: toss_a_coin}",
+        "routes.yaml: consensus.on_disagreement.question: Input should be 'critique', 'prefer' or",
+    ),
+    "what follows a disagreement on a kind of task there is not": (
+        "routes.yaml",
+        "on_disagreement: {}",
+        "on_disagreement: {poetry: escalate}",
+        "routes.yaml: consensus.on_disagreement: 'poetry' is no kind of task",
+    ),
+    "an escalation to a tier there is not": (
+        "routes.yaml",
+        "escalate_to: tier2",
+        "escalate_to: tier9",
+        "routes.yaml: consensus.escalate_to is 'tier9'; tiers are",
+    ),
     "a deadline in words": (
         "routes.yaml",
         "deadline_s: 600",
@@ -131,7 +151,7 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "routes.yaml",
         "prefer: {}",
         "prefer: {poetry: claude-haiku-5-5}",
-        "routes.yaml: consensus.prefer.poetry",
+        "routes.yaml: consensus.prefer: 'poetry' is no kind of task; kinds are security, archit",
     ),
     "a price below zero": (
         "prices.yaml",

@@ -42,10 +42,19 @@ from tercet.content import (
     ToolUse,
     Verbatim,
 )
+from tercet.drawing import Draw
 from tercet.errors import ConfigError
 from tercet.forecast import Forecast, Rest
 from tercet.keep_alive.settings import KeepAliveSettings
 from tercet.keys import Key
+from tercet.learning import (
+    Label,
+    LabelCount,
+    LearningRules,
+    Lock,
+    PolicyMove,
+    PolicyVersion,
+)
 from tercet.leases import (
     Arrivals,
     Decided,
@@ -71,6 +80,7 @@ from tercet.ledger import (
 )
 from tercet.local_file import ConfigJson, load_local
 from tercet.outlook import Outlook
+from tercet.priors import Belief, KindPriors, Priors
 from tercet.readiness import LocalReport, Readiness, Start
 from tercet.rental_rules import HeadAddress, RentalCaps, RentalRules, RentalTimes
 from tercet.renting import Charge, Instance, MachineSpec, Offer, RentFailure, Want
@@ -85,6 +95,7 @@ from tercet.rules import (
     UpstreamRules,
 )
 from tercet.task import Hints, Profile, Task, turn
+from tercet.taxonomy import BUILT_IN
 from tercet.usage import Usage
 
 MESSAGE = turn("user", "Grüße, 世界 🌍")
@@ -146,6 +157,8 @@ RULES = Rules(
     junior_from_tokens=1_000,
     max_rounds=3,
     prefer={"security": "claude-haiku-5-5"},
+    on_disagreement={"question": "escalate"},
+    escalate_to="tier2",
     output=OUTPUT,
     local=LocalRules(held=32, answer_s=30, first_event_s=30),
     limits=LIMITS,
@@ -175,6 +188,21 @@ PRICE_ROW = PriceRow(
     source="announcement",
     read_on=date(2026, 11, 23),
 )
+LEARNING = LearningRules(
+    policy="auto",
+    exploration_floor=0.05,
+    exploration_nano_usd=250_000_000,
+    margin=0.03,
+    margins={"chat": 0.05},
+    quality_per_nano_usd=None,
+    canary_shares=(0.05, 0.25),
+    refit_hour=3,
+    window_s=2_592_000.0,
+    least_labels=100,
+    kept_s=15_552_000.0,
+)
+BELIEF = Belief(quality=0.9, labels=15, source="a published result")
+KIND_PRIORS = KindPriors(output_tokens=400, agree=0.5, beliefs={"claude-opus-5-5": BELIEF})
 HINTS = Hints(tier="tier1", kind="security", is_critical=True, strict=True)
 OFFER = Offer(
     provider="vast",
@@ -258,6 +286,61 @@ VALUES: tuple[object, ...] = (
         reason="critical",
         deadline_at=1_795_000_600.0,
     ),
+    BUILT_IN,
+    BUILT_IN.kinds[0],
+    LEARNING,
+    Label(
+        task_id="req_1",
+        group_id="g",
+        kind="chat",
+        kinds={"chat": 1.0},
+        is_declared=True,
+        arm="gemini-3.8-flash",
+        quality=0.5,
+        source="judge",
+        cost_nano_usd=7,
+        size_tokens=40,
+        sketch=b"\x01\x00\x02",
+        policy_version="v1",
+        propensity=0.25,
+        at=1_795_000_000.0,
+    ),
+    LabelCount(
+        kind="chat",
+        arm="gemini-3.8-flash",
+        source="judge",
+        count=3,
+        quality=0.5,
+        latest_at=1_795_000_000.0,
+    ),
+    PolicyVersion(
+        version="v1",
+        made_at=1_795_000_000.0,
+        state="in_force",
+        share=1.0,
+        document=b"a document",
+        summary="{}",
+        why="good",
+        changed_at=1_795_000_001.0,
+        in_force_at=1_795_000_001.0,
+    ),
+    PolicyMove(
+        version="v1",
+        come_from="canary",
+        to="in_force",
+        share=1.0,
+        why="good",
+        at=1_795_000_001.0,
+    ),
+    Lock(name="refit", owner="a", until=None, why="nightly", at=1_795_000_000.0),
+    Draw(
+        arm="tier3",
+        propensities={"tier2": 0.1, "tier3": 0.9},
+        is_forced=False,
+        seed=7,
+        extra_nano_usd=0,
+        reason="drawn",
+    ),
     PROMPT,
     Call(
         task_id="req_1",
@@ -334,7 +417,7 @@ VALUES: tuple[object, ...] = (
     BALANCE,
     Granted(nano_usd=310, output_tokens=100),
     Denied(scope="month", left_nano_usd=5, is_spent=False),
-    Config(catalog=CATALOG, rules=RULES, prices=(PRICE_ROW,), budget=BUDGET),
+    Config(catalog=CATALOG, rules=RULES, prices=(PRICE_ROW,), budget=BUDGET, learning=LEARNING),
     Settings(
         api_key="key",
         ledger="/srv/ledger.sqlite3",
@@ -477,6 +560,11 @@ VALUES: tuple[object, ...] = (
         local_count=2,
         local_input_tokens=11,
         local_output_tokens=13,
+    ),
+    BELIEF,
+    KIND_PRIORS,
+    Priors(
+        kinds={"question": KIND_PRIORS}, tiers={"claude-opus-5-5": "tier1"}, advice_tokens=1_500
     ),
     ConfigJson(architecture=LOCAL.profiles["gpu"].architecture, quantization=None),
 )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,11 @@ def test_an_uncertain_kind_and_the_head_count_the_same() -> None:
 def test_without_a_sketch_or_with_an_empty_one_only_the_table_speaks() -> None:
     for nothing in (None, sketch_of("")):
         assert read().expect(None, 0, nothing).quality == pytest.approx([0.3, 0.7])
+
+
+def test_of_words_that_were_never_learned_only_the_table_speaks() -> None:
+    strange = replace(read(), idf=np.zeros(BUCKETS, np.float32))
+    assert strange.expect(None, 0, CODE).quality == pytest.approx([0.3, 0.7])
 
 
 def test_the_residual_speaks_only_of_kinds_where_it_pays() -> None:

@@ -1,0 +1,1 @@
+"""`tercet route`: what would be done with a task, and why."""

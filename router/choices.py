@@ -1,0 +1,61 @@
+"""What a policy may choose from: a snapshot, complete before it decides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from router.lessons import Kept, Lessons
+from router.waking import Local
+from tercet.catalog import Catalog, ProviderName
+from tercet.keys import Key
+from tercet.outlook import Outlook
+from tercet.rules import BudgetRules, Fleet, Rules
+from tercet.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a policy may choose from."""
+
+    catalog: Catalog
+    rules: Rules
+    budget: BudgetRules
+    fleet: Fleet
+    keys: Mapping[str, Key] = field(default_factory=dict[str, Key])
+    """By id; a key that is not among them may use every tier."""
+    outlook: Outlook = field(default_factory=Outlook.normal)
+    models: frozenset[str] | None = None
+    """Those the caller's key may ask; `None`: every one."""
+    local: Local | None = None
+    """The local model as it was last seen; `None`: there is none."""
+    lessons: Lessons | None = None
+    """What was learned, as it was last read; `None`: the plan's rule decides."""
+    kept: Kept | None = None
+    """What the conversation was last answered by; `None`: it begins, or nobody remembers."""
+    asked: str = ""
+    """What the task asks, at most 3,000 characters (`router.classify.task_text`): what estimates
+    that read the text go by."""
+    at: float = 0.0
+    """Unix seconds."""
+
+
+def permitted(task: Task, choices: Choices) -> list[str]:
+    """Return the tiers that the caller's key may use; `local` too, if there is one."""
+    key = choices.keys.get(task.key_id)
+    return [
+        tier.name
+        for tier in choices.catalog.tiers.values()
+        if (key is None or key.tiers is None or tier.name in key.tiers)
+        and any(is_reachable(seat.model, choices) for seat in tier.seats)
+    ]
+
+
+def is_reachable(model: str, choices: Choices) -> bool:
+    """Say whether the caller's key may ask a model, and its provider has a key."""
+    if choices.models is not None and model not in choices.models:
+        return False
+    return provider_of(model, choices) in choices.fleet.providers
+
+
+def provider_of(model: str, choices: Choices) -> ProviderName:
+    """Return who answers for a model."""
+    return choices.catalog.models[model].provider
