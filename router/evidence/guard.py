@@ -33,10 +33,11 @@ _SUBJECT: Final = (_SPEAKS | SOFTWARE | {"failure", "bug", "data", "build"}) - {
 _GOES_ON: Final = _SUBJECT | {"go on", "refers"}
 """Concepts of a subject; of one that was spoken of before."""
 _OPENING: Final = " >#*-/{(\"'=:;.,|&]})"
-_ENDING: Final = " \n\t;{([<|>*/#-"
+_ENDING: Final = " \n\t.,;{([<|>*/#-"
 """Marks that open or end nothing of the part."""
 _FEW_WORDS: Final = 8
 _FENCE: Final = "```"
+_OPEN_FENCE: Final = re.compile(r"```\w*\s*$")
 _CLOSING_CHARS: Final = 5
 """A line's end and a fence, which close what the part has opened."""
 _SENTENCES: Final = 20
@@ -47,7 +48,7 @@ _GAP: Final = 3
 """How far apart sentences of one run may stand."""
 _PART_CHARS: Final = 1_600
 _SHORT_CHARS: Final = 500
-_CHARS: Final = 1_600
+_CHARS: Final = 1_500
 """Most characters that are heard again, with so many for each part: bounds the time it takes."""
 _FIXED_CHARS: Final = 80
 _LEAST_CHARS: Final = 12
@@ -127,7 +128,7 @@ class _Sentences:
             end = min(end, self.spans[last + 1][0])
         part = self.text[start : min(end, start + _PART_CHARS)].lstrip(_OPENING).rstrip(_ENDING)
         if part.count(_FENCE) % 2:
-            part = part.removesuffix(_FENCE).rstrip(_ENDING)
+            part = _OPEN_FENCE.sub("", part).rstrip(_ENDING)
         is_heading = len(part) < _LEAST_CHARS and part.isascii() and not self.all.earlier
         self.chars_left -= len(part) + _FIXED_CHARS
         if is_heading or self.chars_left < 0 or part == self.all.excerpt.head:

@@ -22,9 +22,10 @@ _GLUED: Final = re.compile(
 """Where a sentence stands right behind the stop of another."""
 _JUNK: Final = re.compile(
     r"(?:(?<!\S)(?!\w+[.?!])|(?<=\w[.?!]))"
-    r"(?:[!-~]{19,}[!-@\[-`{-~](?!\s)|[!-~]{20,}(?=\s|$))"
+    r"(?:[!-~]{19,}[!-&(-@\[-`{-~](?!\s)|[!-~]{20,}(?=\s|$))"
 )
 """What is no word and no sentence: base64, a key, a long path."""
+_MARKUP: Final = re.compile(r"</?[A-Za-z][\w-]*>|<!--|-->")
 _CLAIM: Final = re.compile(
     r"(?:system|assistant|note to\b.*|\w+-[\w-]+):|x-\w|\w+_\w+ ?=|.*\b(?:classifier|small talk"
     r"|(?:cheap|small|fast|local)\w* model|send everything|prompt|instructions)\b",
@@ -77,6 +78,8 @@ def without_padding(text: str) -> str:
     words = text.split()
     if max(map(len, words), default=0) >= _JUNK_CHARS:
         text = _JUNK.sub("\n", text)
+    if "<" in text:
+        text = _MARKUP.sub("\n", text)
     text = _without_claims(text)
     if len(words) > _MANY_WORDS and _REPEATS * len(set(words)) < len(words):
         text = _REPEATED.sub("\n", text)
@@ -89,14 +92,15 @@ def _without_claims(text: str) -> str:
     marks = [mark for mark in _META_MARKS if mark in lower]
     if not marks or len(lower) != len(text):
         return _META.sub("\n", text) if marks else text
-    kept: list[str] = []
-    at = 0
+    near: list[Span] = []
     for mark in re.compile("|".join(map(re.escape, marks))).finditer(lower):
-        start, end = max(at, mark.start() - _CLAIM_CHARS), mark.end() + _CLAIM_CHARS
-        if end > at:
-            kept += (text[at:start], _META.sub("\n", text[start:end]))
-            at = end
-    return "".join((*kept, text[at:]))
+        start, end = max(0, mark.start() - _CLAIM_CHARS), mark.end() + _CLAIM_CHARS
+        if near and start <= near[-1][1]:
+            start = near.pop()[0]
+        near.append((start, end))
+    for start, end in reversed(near):
+        text = text[:start] + _META.sub("\n", text[start:end]) + text[end:]
+    return text
 
 
 def sentences_of(text: str) -> tuple[str, list[Span]]:
