@@ -3,7 +3,8 @@
     .venv/bin/python bench/classify.py [--save]
 
 The floor is what any classifier must do at least: take the length of every message and lower-case
-the characters that ours reads. Bar: p99 under 1,000 µs for every conversation.
+the characters that ours reads. Bars: p99 under 2,000 µs up to 2,000 characters, and under 5,000 µs
+for a megabyte and more.
 """
 
 import argparse
@@ -23,6 +24,12 @@ CODE = "def f(x):\n    return x + 1  # adds one\n"
 CONVERSATIONS = {
     "one line": ["What is 17 * 23?"],
     "4 kB": ["Fix this bug, it crashes:\n```python\n" + CODE * 100 + "```"],
+    "2,000 characters": [
+        "The service writes each order to the database and the worker reads it later. We should "
+        "check what happens when the queue is full, because customers lost data last year.\n" * 12
+    ],
+    "1 MB, mixed": ["We design it, then the server fails. " * 27_000 + "\nWhat is it about?"],
+    "1 MB of blocks": ["<doc>\nhello world\n</doc>\n" * 40_000 + "what is this?"],
     "8 MB in one message": ["Summarise this log. " + "INFO request served in 12 ms\n" * 280_000],
     "2,000 messages": ["Design a queue.", "Use a log.", "ok, go on", "Then shard it."] * 500,
 }
