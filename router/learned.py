@@ -18,6 +18,7 @@ from router.learning.document import Policy
 from router.learning.estimates import Estimates, Expected
 from router.learning.exploring import Exploration, Prospect, best_of, draw, forced, seed_of
 from router.learning.features import sketch_of
+from router.learning.weighing import counted
 from router.lessons import Kept, Lessons, conversation_of
 from router.policies import AUTO, other_than_local, route_by_complexity, to_local
 from router.seating import escalation_of, one_model, tier_route
@@ -28,8 +29,6 @@ from tercet.route import Refused, Route
 from tercet.task import Profile, Task
 from tercet.usage import NANO_USD_PER_USD
 
-CAREFUL = 0.84
-"""Standard deviations below its mean at which an arm still has to be good enough: one in five."""
 MOST_TRIED = 4
 """Arms that can be drawn for a task."""
 CACHED_S = 300.0
@@ -165,20 +164,12 @@ def _bar(arm: str, case: Case, lessons: Lessons) -> str | None:
 
 
 def _prospects(arms: Sequence[Weighed], margin: float) -> Mapping[str, Prospect]:
-    """Return the arms whose quality counts up to the margin below the best one's alone.
-
-    All but the best are counted carefully, at what they reach four times in five.
-    """
-    best = max(arms, key=lambda arm: arm.quality)
-    enough = best.quality - margin
-    careful = {arm.arm: arm.quality - CAREFUL * arm.deviation for arm in arms} | {best.arm: enough}
+    """Return the arms with the quality that counts."""
+    quality = np.array([arm.quality for arm in arms])
+    means: list[float] = counted(quality, np.array([a.deviation for a in arms]), margin).tolist()
     return {
-        arm.arm: Prospect(
-            mean=min(careful[arm.arm], enough),
-            variance=arm.deviation**2,
-            cost_nano_usd=arm.cost_nano_usd,
-        )
-        for arm in arms
+        arm.arm: Prospect(mean=mean, variance=arm.deviation**2, cost_nano_usd=arm.cost_nano_usd)
+        for arm, mean in zip(arms, means, strict=True)
     }
 
 

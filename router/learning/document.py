@@ -84,15 +84,7 @@ def from_bytes(data: bytes) -> Policy:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             meta = _meta_of(arrays)
             return _policy(meta, {name: arrays[name] for name in arrays.files if name != _META})
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except _NO_POLICY as error:
         raise DamagedPolicyError(
             f"this is no policy document, or a damaged one ({type(error).__name__}: {error}); "
             "put another version in force, or fit one: `tercet policy fit`"

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from router.learned import CAREFUL
 from router.learning.cold import ArmSpec
 from router.learning.estimates import Array, Estimates, chosen
 from router.learning.examples import Examples
-from router.learning.weighing import cost_weight
+from router.learning.weighing import cost_weight, counted
 from tercet.learning import LearningRules
 from tercet.taxonomy import Taxonomy
 
@@ -59,7 +58,11 @@ def weighed(estimates: Estimates, tasks: Examples, terms: Terms) -> Weighed:
     is_barred = tasks.size_tokens[:, None] < floors
     return Weighed(
         quality=quality,
-        counted=_counted(quality, np.sqrt(variance), is_barred, _margins(tasks, terms)),
+        counted=counted(
+            np.where(is_barred, -np.inf, quality),
+            np.sqrt(variance),
+            _margins(tasks, terms)[:, None],
+        ),
         cost_nano_usd=cost,
     )
 
@@ -84,17 +87,6 @@ def plan_arms(arms: Sequence[str], tasks: Examples, terms: Terms) -> NDArray[np.
                 found[row] = at
                 break
     return found
-
-
-def _counted(
-    quality: Array, deviation: Array, is_barred: NDArray[np.bool_], margins: Array
-) -> Array:
-    seen = np.where(is_barred, -np.inf, quality)
-    best = seen.argmax(axis=1)
-    enough = seen.max(axis=1, keepdims=True) - margins[:, None]
-    careful = seen - CAREFUL * deviation
-    careful[np.arange(len(seen)), best] = enough[:, 0]
-    return np.minimum(careful, enough)
 
 
 def _margins(tasks: Examples, terms: Terms) -> Array:
