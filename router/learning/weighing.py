@@ -25,8 +25,10 @@ def counted(quality: Floats, deviation: Floats, margin: Floats | float) -> Float
         margin: how much quality may be lost to save money; N x 1 where it differs by task.
     """
     enough = quality.max(axis=-1, keepdims=True) - margin
-    is_best = np.arange(quality.shape[-1]) == quality.argmax(axis=-1)[..., None]
-    return np.minimum(np.where(is_best, enough, quality - CAREFUL * deviation), enough)
+    found = np.minimum(quality - CAREFUL * deviation, enough)
+    best = np.argmax(quality, axis=-1, keepdims=True)
+    np.put_along_axis(found, best, enough, axis=-1)
+    return found
 
 
 def cost_weight(quality: Floats, cost_nano_usd: Floats, most_nano_usd: float) -> float:
