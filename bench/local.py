@@ -42,7 +42,11 @@ def main() -> None:
     parser.add_argument("--profile", choices=["cpu", "gpu"], default="cpu")
     parser.add_argument("--save", action="store_true", help="store a dated result")
     told = parser.parse_args()
-    steering = {"TERCET_LOCAL": told.profile, "TERCET_LOCAL_IDLE_S": "600"}
+    steering = {
+        "TERCET_LOCAL": told.profile,
+        "TERCET_PHASE": "ungated",
+        "TERCET_LOCAL_IDLE_S": "600",
+    }
     with tempfile.TemporaryDirectory() as home, running(Path(home), **steering) as system:
         waiting, start = cold_start(system)
         through = {streams: rounds(system, streams) for streams in STREAMS}

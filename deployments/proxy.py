@@ -40,15 +40,21 @@ PROVIDERS: Mapping[ProviderName, str] = {
 class TierProxy:
     """Makes the calls of one tier. Its attempts outlive callers who go away."""
 
-    def __init__(self, tier: str, config: Config) -> None:
+    def __init__(self, tier: str, config: Config, clock: Callable[[], float] = time.time) -> None:
         """Import the SDKs of this tier's providers and open the ledger.
+
+        Args:
+            tier: its name.
+            config: what there is.
+            clock: Unix seconds; another one than the machine's in a rehearsal.
 
         Raises:
             LedgerError: the ledger cannot be opened.
         """
         chosen = settings()
+        self._clock = clock
         self._rules = config.rules.upstreams
-        self._ledger = Ledger(chosen.ledger, config.budget.caps)
+        self._ledger = Ledger(chosen.ledger, config.budget.caps, clock=clock)
         faults.arm(chosen.faults)  # not before the ledger is open
         seated = config.catalog.tiers.get(tier)
         models = [config.catalog.models[seat.model] for seat in (seated.seats if seated else ())]
@@ -120,7 +126,7 @@ class TierProxy:
             return
         self._drains += 1
         job.add_done_callback(self._drained)
-        listening.drain(time.time() + self._rules.drain_s)
+        listening.drain(self._clock() + self._rules.drain_s)
 
     def _drained(self, _: asyncio.Task[None]) -> None:
         self._drains -= 1
@@ -137,13 +143,13 @@ class TierProxy:
         return Retrying(
             upstreams=self._upstreams,
             rules=self._rules,
-            purse=Purse(rules=self._rules, at=time.time()),
+            purse=Purse(rules=self._rules, at=self._clock()),
             desk=Desk(
                 books=self._ledger,
                 prices=PriceBook(config.prices),
                 limits=config.rules.limits,
                 simulated=simulated,
-                clock=time.time,
+                clock=self._clock,
                 new_id=lambda: f"att_{uuid.uuid4().hex}",
             ),
             chance=random.random,
@@ -152,7 +158,7 @@ class TierProxy:
 
     def _note_exhausted(self, provider: str, why: str) -> None:
         """Ask this provider nothing more this month, here and in every other replica."""
-        now = time.time()
+        now = self._clock()
         until = month_end(now)
         self._exhaust({provider: until})
         job = asyncio.create_task(self._ledger.note_exhausted(provider, until, why, now))
@@ -161,7 +167,7 @@ class TierProxy:
 
     async def _read_exhausted(self) -> None:
         """Learn, every so often, what other replicas were told or an operator has changed."""
-        now = time.time()
+        now = self._clock()
         if now - self._exhausted_read_at < EXHAUSTED_EVERY_S:
             return
         self._exhausted_read_at = now

@@ -254,7 +254,7 @@ def running(folder: Path) -> Generator[Site]:
         rental=RENTAL,
         wants=model.resources,
         node_python=node_python,
-        head_environment={"TERCET_API_KEY": KEY, "TERCET_LOCAL": "cpu"},
+        head_environment={"TERCET_API_KEY": KEY, "TERCET_LOCAL": "cpu", "TERCET_PHASE": "ungated"},
         node_environment={"TERCET_BEAT_S": "2"},
     )
     with ExitStack() as stack:

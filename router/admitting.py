@@ -71,6 +71,8 @@ def _bars(spec: ArmSpec, case: Case) -> Iterator[str]:
 
 def _not_allowed(spec: ArmSpec, case: Case) -> Iterator[str]:
     choices = case.choices
+    if spec.tier == LOCAL and choices.local_bar is not None:
+        yield choices.local_bar
     key = choices.keys.get(case.task.key_id)
     is_allowed = spec.tier in case.tiers and (spec.escalates_to or spec.tier) in case.tiers
     if not is_allowed and not (key is None or key.tiers is None):

@@ -12,6 +12,7 @@ from router.compositions.single import single
 from router.compositions.stage import Composition, Event, Stage
 from router.instead import played
 from router.lesson_feed import LessonFeed
+from router.migration_feed import MigrationFeed
 from router.policies import Policy
 from router.waking import Holding
 from tercet.catalog import CompositionName
@@ -50,6 +51,8 @@ class Answering:
     taxonomy: Taxonomy = BUILT_IN
     learning: LessonFeed | None = None
     """What was learned, and what conversations were last answered by; `None`: the plan's rule."""
+    migrating: MigrationFeed | None = None
+    """How far the kinds of work have moved; `None`: routine work is local at once."""
 
     def decide(self, task: Task) -> Decision | Refused:
         """Profile the task and route it, as the month's money allows."""
@@ -72,6 +75,7 @@ class Answering:
             self.choices,
             outlook=self.outlook(),
             local=None if self.holding is None else self.holding.local(),
+            migrations=None if self.migrating is None else self.migrating.migrations(),
             lessons=None if learning is None else learning.lessons(at),
             kept=None if learning is None else learning.kept(task),
             asked=asked,

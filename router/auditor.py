@@ -1,4 +1,9 @@
-"""The deployment that has what was learned fitted and judged at night, in a process that ends."""
+"""The deployment that has the ledger audited, in processes that end.
+
+At night what was learned is fitted and judged; every few minutes it is looked at whether a kind of
+work moves to the local model or back, so that one that has come to be worse does not wait for the
+night.
+"""
 
 import asyncio
 import json
@@ -8,15 +13,14 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from tercet.config import Config
 
-LOOK_S = 600.0
+SLEEP_S = 600.0
 """Longest sleep: a clock may be set, and a machine sleep, meanwhile."""
-NIGHT_S = 2 * 3600.0
-"""A night's work that takes longer is ended."""
+LOOK_EVERY_S = 300.0
 _DAY_S = 24 * 3600.0
-_COMMAND = (sys.executable, "-m", "router.refit.nightly")
 _TOLD_CHARS = 2_000
 
 logger = logging.getLogger(__name__)
@@ -35,23 +39,47 @@ class Ended:
 Work = Callable[[], Awaitable[Ended]]
 
 
-async def in_child() -> Ended:
-    """Do a night's work in a child process; nothing of it outlives whoever waits."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """Work that is done again and again."""
+
+    name: str
+    work: Work
+    due: Callable[[float], float]
+    """From a time, when it is done next; both Unix seconds."""
+    is_at_once: bool = False
+    """Whether it is first done when the auditor begins."""
+
+
+async def in_child(module: str, most_s: float) -> Ended:
+    """Run a module in a child process; nothing of it outlives whoever waits.
+
+    Args:
+        module: its last line of standard output is JSON.
+        most_s: after which it is ended.
+    """
     pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(*_COMMAND, stdout=pipe, stderr=pipe)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, stdout=pipe, stderr=pipe
+    )
     try:
-        async with asyncio.timeout(NIGHT_S):
+        async with asyncio.timeout(most_s):
             output, errors = await child.communicate()
     except TimeoutError:
         return Ended(status=None, output="", errors="")
     finally:
         with suppress(ProcessLookupError):
             child.kill()
+        await child.wait()
     return Ended(
         status=child.returncode,
         output=output.decode(errors="replace"),
         errors=errors.decode(errors="replace"),
     )
+
+
+NIGHT: Work = partial(in_child, "router.refit.nightly", 2 * 3600.0)
+LOOK: Work = partial(in_child, "router.migrations.look", LOOK_EVERY_S)
 
 
 def next_at(now: float, hour: int) -> float:
@@ -60,53 +88,70 @@ def next_at(now: float, hour: int) -> float:
     return at if at > now else at + _DAY_S
 
 
+def rounds(config: Config, night: Work = NIGHT, look: Work = LOOK) -> list[Round]:
+    """Return the work that there is by the configuration."""
+    learning, found = config.learning, list[Round]()
+    if learning.policy != "plan":
+        found.append(
+            Round(
+                name="learned",
+                work=night,
+                due=lambda now: next_at(now, learning.refit_hour),
+                # From the first task on: the public results are put in force where nothing is.
+                is_at_once=learning.policy == "learned",
+            )
+        )
+    if config.migrations.phase == "migrate" and config.local is not None:
+        found.append(Round(name="migration", work=look, due=lambda now: now + LOOK_EVERY_S))
+    return found
+
+
 class Auditor:
-    """Waits for the hour, day after day. Two of them do no harm: one finds the other at it."""
+    """Does its rounds. Two of them do no harm: one finds the other at it."""
 
     def __init__(
         self,
         config: Config,
-        work: Work = in_child,
+        its_rounds: list[Round] | None = None,
         clock: Callable[[], float] = time.time,
-        look_s: float = LOOK_S,
+        sleep_s: float = SLEEP_S,
     ) -> None:
-        """Begin to wait, unless only the plan's rule may route; needs an event loop."""
-        self._work = work
+        """Begin; needs an event loop."""
         self._clock = clock
-        self._look_s = look_s
-        self._hour = config.learning.refit_hour
-        self._is_at_once = config.learning.policy == "learned"
-        is_on = config.learning.policy != "plan"
-        self._job = asyncio.create_task(self._run()) if is_on else None
+        self._sleep_s = sleep_s
+        begun = rounds(config) if its_rounds is None else its_rounds
+        self._jobs = [asyncio.create_task(self._run(one)) for one in begun]
 
     async def close(self) -> None:
-        """Stop waiting; a night's work that is under way is ended, and begun anew the next."""
-        if self._job is not None:
-            self._job.cancel()
-            await asyncio.wait([self._job])
+        """Stop; work that is under way is ended, and begun anew the next time."""
+        for job in self._jobs:
+            job.cancel()
+        if self._jobs:
+            await asyncio.wait(self._jobs)
 
-    async def _run(self) -> None:
-        # From the first task on: the public results are put in force where nothing is.
-        due = self._clock() if self._is_at_once else next_at(self._clock(), self._hour)
+    async def _run(self, one: Round) -> None:
+        begun = self._clock()
+        due = begun if one.is_at_once else one.due(begun)
         while True:
             now = self._clock()
             if now < due:
-                await asyncio.sleep(min(due - now, self._look_s))
+                await asyncio.sleep(min(due - now, self._sleep_s))
                 continue
-            due = next_at(now, self._hour)
+            due = one.due(now)
             try:
-                _log(await self._work())
+                _log(one.name, await one.work())
             except Exception:
-                # Routing goes on as it is, and the next night tries again.
-                logger.exception("the night's work could not be begun")
+                # Routing goes on as it is, and the next time tries again.
+                logger.exception("%s: the work could not be begun", one.name)
 
 
-def _log(ended: Ended) -> None:
+def _log(name: str, ended: Ended) -> None:
     if ended.status == 0:
         said = json.loads(ended.output.strip().rpartition("\n")[2])["said"]
-        logger.info("learned: %s", "; ".join(said))
+        if said:
+            logger.info("%s: %s", name, "; ".join(said))
     elif ended.status is None:
-        logger.warning("the night's work took more than %.0f hours and was ended", NIGHT_S / 3600)
+        logger.warning("%s: the work took too long and was ended", name)
     else:
         why = ended.errors.strip()[-_TOLD_CHARS:]
-        logger.warning("nothing was learned tonight (exit status %s): %s", ended.status, why)
+        logger.warning("%s: nothing was done (exit status %s): %s", name, ended.status, why)

@@ -10,9 +10,12 @@ from router.books.commands import add_commands
 from router.books.keys_command import add_keys
 from router.doctor.command import add_doctor
 from router.foreground import in_foreground
+from router.golden.commands import add_compositions, add_golden
 from router.gpu.commands import add_gpu
+from router.migrations.commands import add_migration
 from router.plan.command import add_plan
 from router.refit.commands import add_labels, add_policy
+from router.report.command import add_report
 from router.run import run
 from tercet.config import settings
 from tercet.errors import TercetError
@@ -33,7 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command",
         required=True,
-        metavar="{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels}",
+        metavar="{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels,migration,report,"
+        "golden,compositions}",
     )
     foreground = commands.add_parser(
         "run",
@@ -59,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     add_route(commands, chosen)
     add_policy(commands, chosen)
     add_labels(commands, chosen)
+    add_migration(commands, chosen)
+    add_report(commands, chosen)
+    add_golden(commands, chosen)
+    add_compositions(commands, chosen)
     return parser
 
 

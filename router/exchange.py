@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from router.answering import Answering, Decision
 from router.compositions.stage import Event
+from router.lessons import conversation_of
 from tercet.answer import Answer, NoAnswer
 from tercet.call import Raw
 from tercet.ledger import RequestClosed, RequestOpened
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 Ending = Callable[[Answer | NoAnswer | None], Awaitable[None]]
 """Told how an exchange ended before its reader is: whoever asks again must find it done."""
+
+Onlooker = Callable[[Task, Decision, Answer, float], None]
+"""Told of an answer, and how many seconds it took, after its reader; it returns at once."""
 
 
 class Records(Protocol):
@@ -42,6 +46,7 @@ class Office:
     """Unix seconds."""
     jobs: set[asyncio.Task[Any]]
     """What is under way; the set keeps the jobs alive."""
+    onlooker: Onlooker | None = None
 
     def keep(self, job: asyncio.Task[Any]) -> None:
         """Keep a job alive until it is done."""
@@ -71,6 +76,7 @@ class Exchange:
         self._office = office
         self._endings = endings
         self._is_promised = is_promised
+        self._began_at = office.clock()
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._job = asyncio.create_task(self._run())
         office.keep(self._job)
@@ -126,6 +132,17 @@ class Exchange:
                     await asyncio.shield(ending(last))
             finally:
                 self._events.put_nowait(last)
+                if isinstance(last, Answer):
+                    self._tell(last)
+
+    def _tell(self, answer: Answer) -> None:
+        office = self._office
+        if office.onlooker is None:
+            return
+        try:
+            office.onlooker(self.task, self.decision, answer, office.clock() - self._began_at)
+        except Exception:
+            logger.exception("the onlooker failed", extra={"task": self.task.id})
 
     async def _close(self, opened: asyncio.Task[None], outcome: str, answer: str) -> None:
         row = RequestClosed(
@@ -139,11 +156,12 @@ class Exchange:
             logger.exception("task not recorded", extra={"task": self.task.id})
 
     def _opening_row(self) -> RequestOpened:
+        conversation = {"conversation": conversation_of(self.task)}
         return RequestOpened(
             task_id=self.task.id,
             key_id=self.task.key_id,
             asked_model=self.task.model,
-            profile=json.dumps(asdict(self.decision.profile)),
+            profile=json.dumps(asdict(self.decision.profile) | conversation),
             route=json.dumps(asdict(self.decision.route)),
             at=self._office.clock(),
         )

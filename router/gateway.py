@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,17 +14,18 @@ from starlette.responses import Response
 from starlette.routing import Route as Path
 
 from deployments.ledger import LedgerError
+from router import feedback
+from router.choices import AUTO
 from router.counting import CountRoute, CountTokens
 from router.endpoint import Endpoint, Memories
 from router.exchange import Office
-from router.guard import KeyGuard, Stamp, key_id_of, key_of, refused
+from router.guard import KeyGuard, Stamp, key_id_of, key_of, read_body, refused
 from router.idempotency import Claims
 from router.keyring import Keyring
 from router.local_feed import LocalFeed
 from router.local_page import local_document
 from router.openapi import document
-from router.policies import AUTO
-from router.receipts import Row, receipt
+from router.receipts import receipt
 from router.statement import budget_document, budget_header
 from router.surfaces import anthropic_messages, openai_chat, openai_responses
 from router.surfaces.refusal import LEDGER_UNAVAILABLE, Refusal
@@ -37,12 +38,8 @@ from tercet.keys import DEFAULT_KEY, capped
 logger = logging.getLogger(__name__)
 
 
-class Books(Claims, Memories, Protocol):
+class Books(Claims, Memories, feedback.Books, Protocol):
     """The part of the ledger that routes use."""
-
-    async def task(self, task_id: str, /) -> tuple[Row, Sequence[Row]] | None:
-        """Return a task's row and its attempts, or `None`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +72,7 @@ class Gateway:
                 Path("/v1/models", self._models),
                 Path("/v1/models/{name}", self._model),
                 Path("/v1/requests/{id}", self._request),
+                Path("/v1/feedback", self._feedback, methods=["POST"]),
                 Path("/v1/budget", self._budget),
                 Path("/v1/local", self._local),
                 Path("/v1/local/wake", self._wake, methods=["POST"]),
@@ -155,6 +153,14 @@ class Gateway:
         if found is None or found[0]["key_id"] != key_id_of(request):
             return _refused(request, _not_found("there is no request of yours with this id"))
         return _json(receipt(*found))
+
+    async def _feedback(self, request: Request) -> Response:
+        """Keep what a caller says of an answer."""
+        raw = await read_body(request)
+        if isinstance(raw, Refusal):
+            return _refused(request, raw)
+        told = await feedback.note(raw, key_id_of(request), self.books, self.office.clock())
+        return _refused(request, told) if isinstance(told, Refusal) else _json(told)
 
     async def _budget(self, request: Request) -> Response:
         seen = self.watch.seen

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from router.admitting import Case, bar_of, case_of
+from router.assigning import hard_rule
 from router.choices import Choices
 from router.learning.cold import ArmSpec, arm_id
 from router.learning.deferral_options import ANY_KIND
@@ -20,11 +21,10 @@ from router.learning.exploring import Exploration, Prospect, best_of, draw, forc
 from router.learning.features import sketch_of
 from router.learning.weighing import counted
 from router.lessons import Kept, Lessons, conversation_of
-from router.policies import AUTO, other_than_local, route_by_complexity, to_local
+from router.policies import other_than_local, route_by_complexity, to_local
 from router.seating import escalation_of, one_model, tier_route
 from tercet.catalog import LOCAL
 from tercet.drawing import Draw
-from tercet.outlook import CHEAPEST
 from tercet.route import Refused, Route
 from tercet.task import Profile, Task
 from tercet.usage import NANO_USD_PER_USD
@@ -76,7 +76,7 @@ def route_as_learned(task: Task, profile: Profile, choices: Choices) -> Route | 
     policy = _version(task, choices.lessons)
     if isinstance(plan, Refused) or choices.lessons is None or policy is None:
         return plan
-    why = held(task, profile, choices)
+    why = hard_rule(task, profile, choices)
     if why is not None:
         return _forced(plan, why, policy, choices.lessons)
     case = case_of(task, profile, choices, plan)
@@ -92,16 +92,12 @@ def route_as_learned(task: Task, profile: Profile, choices: Choices) -> Route | 
     return replace(route, policy=policy.version, draw=weighing.draw)
 
 
-def held(task: Task, profile: Profile, choices: Choices) -> str | None:
-    """Return why a task is routed by the plan's rule whatever was learned; `None`: it is not."""
-    named = task.hints.tier or task.model
-    if named != AUTO:
-        return f"the caller asked for {named}"
-    if choices.outlook.step >= CHEAPEST:
-        return f"step {choices.outlook.step} of the budget"
-    if profile.requires_design or profile.is_critical:
-        return "design and critical work are never left to estimates"
-    return "the caller asked for every voice" if task.hints.strict else None
+def not_drawn(route: Route, why: str, task: Task, choices: Choices) -> Route:
+    """Say of a route that it was not the choice of the version that was asked, if one was."""
+    policy = _version(task, choices.lessons)
+    if choices.lessons is None or policy is None:
+        return route
+    return _forced(route, why, policy, choices.lessons)
 
 
 def weigh(case: Case, policy: Policy, lessons: Lessons) -> Weighing:

@@ -30,11 +30,11 @@ def local_route(
     `instead` is who answers in its place; `None`, because the budget or the key allow nobody else:
     then the task is refused.
     """
-    unfit = _unfit(task, profile, host.model)
-    decision = Spill(reason=unfit) if unfit else _decision(task, host)
+    misfit = unfit(task, profile, host.model)
+    decision = Spill(reason=misfit) if misfit else _decision(task, host)
     if isinstance(decision, Spill):
         if instead is None:
-            return Refused(reason=f"{why}, but {decision.reason}", is_passing=unfit is None)
+            return Refused(reason=f"{why}, but {decision.reason}", is_passing=misfit is None)
         return replace(instead, reason=f"{instead.reason}, but {decision.reason}")
     reason = f"{LOCAL} because {why}"
     if isinstance(decision, Hold):
@@ -50,7 +50,7 @@ def local_route(
     )
 
 
-def _unfit(task: Task, profile: Profile, model: Model) -> str | None:
+def unfit(task: Task, profile: Profile, model: Model) -> str | None:
     """Return why the model cannot be sent this task, however ready it is."""
     if task.is_agentic and "tools" not in model.takes:
         return f"{model.name} calls no tools"

@@ -38,6 +38,7 @@ def _read_paths() -> JsonObject:
         "/v1/models/{name}": {"get": _operation("One of them", "name")},
         "/v1/requests/{id}": {"get": _operation("The receipt of a request", "id")},
         "/v1/budget": {"get": _operation("The month's money")},
+        "/v1/feedback": {"post": _operation("Say how good an answer was") | _feedback()},
         "/v1/local": {"get": _operation("The local model: whether it is ready")},
         "/v1/local/wake": {"post": _operation("Have it loaded")},
         "/v1/responses/{id}": {
@@ -80,11 +81,30 @@ def _ask_paths(models: list[str]) -> JsonObject:
     }
 
 
+def _feedback() -> JsonObject:
+    opinions: JsonObject = {
+        "score": {"type": "number", "minimum": 0, "maximum": 1},
+        "rating": {"enum": ["up", "down"]},
+        "preferred_to": _TEXT,
+    }
+    return _body(
+        {
+            "type": "object",
+            "required": ["request_id"],
+            "properties": {"request_id": _TEXT, **opinions},
+            "additionalProperties": False,
+            "oneOf": [{"required": [name]} for name in opinions],
+        }
+    )
+
+
+def _body(schema: JsonObject) -> JsonObject:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 def _asking(summary: str, properties: JsonObject, required: list[str]) -> JsonObject:
     body: JsonObject = {"type": "object", "required": [*required], "properties": properties}
-    operation = _operation(summary)
-    operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-    return {"post": operation}
+    return {"post": _operation(summary) | _body(body)}
 
 
 def _operation(summary: str, parameter: str | None = None) -> JsonObject:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from router.choices import Choices, permitted
+from router.choices import AUTO, Choices, permitted
 from router.local_route import Host, local_route
 from router.seating import one_model, tier_route
 from tercet.catalog import LOCAL
@@ -11,7 +11,6 @@ from tercet.outlook import CHEAPEST, CLOSED, LOCAL_ONLY, NO_PREMIUM
 from tercet.route import Refused, Route
 from tercet.task import Profile, Task
 
-AUTO = "auto"
 PREMIUM = "tier1"
 
 
@@ -58,9 +57,9 @@ def _wish(profile: Profile, choices: Choices) -> tuple[str, str]:
         return "tier2", "it requires implementation"
     if not profile.is_routine:
         return "tier3", "it is quick"
-    if choices.local is None:
-        return "tier3", "it is routine, but there is no local model"
-    return LOCAL, "it is routine"
+    if choices.local is not None:
+        return LOCAL, "it is routine"
+    return "tier3", "it is routine" + ("" if choices.local_bar else ", but there is no local model")
 
 
 def _allowed(

@@ -9,7 +9,8 @@ LOCAL = "local"
 """The tier of the local model, where there is one, and the name that callers have for it."""
 ProviderName = Literal["anthropic", "google", "local"]
 CompositionName = Literal["memory_brain", "lead_junior", "consensus", "single"]
-Role = Literal["brain", "memory", "lead", "junior", "member", "single"]
+Role = Literal["brain", "memory", "lead", "junior", "member", "single", "shadow", "judge"]
+"""`shadow` and `judge` speak off the request path, and no caller hears them."""
 Skill = Literal[
     "images",
     "documents",

@@ -4,21 +4,12 @@
 every problem it found.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tercet.budget import GPU, MONTH, Caps
-from tercet.catalog import (
-    LOCAL,
-    Alias,
-    Catalog,
-    CompositionName,
-    Model,
-    Role,
-    Tier,
-    TierSeat,
-)
+from tercet.catalog import LOCAL, Alias, Catalog, Model, Tier, TierSeat
+from tercet.config_checks import Files, contradictions
 from tercet.config_files import (
     BudgetFile,
     ModelsFile,
@@ -34,8 +25,10 @@ from tercet.errors import ConfigError
 from tercet.keys import DEFAULT_KEY
 from tercet.learning import LearningRules
 from tercet.learning_file import read_learning
-from tercet.local_file import LocalDefinition, load_local
+from tercet.local_file import load_local
 from tercet.local_model import LocalModel
+from tercet.migration import EVIDENCE_KEY, MigrationRules
+from tercet.migration_file import read_migrations
 from tercet.rules import (
     BudgetRules,
     Fleet,
@@ -60,14 +53,6 @@ __all__ = [
     "settings",
 ]
 
-ANSWERS_FIRST: Mapping[CompositionName, tuple[Role, ...]] = {
-    "memory_brain": ("brain", "memory"),
-    "lead_junior": ("lead", "junior"),
-    "consensus": ("member", "member"),
-    "single": ("single",),
-}
-"""The roles a tier seats, in order, for each composition."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -78,20 +63,10 @@ class Config:
     prices: tuple[PriceRow, ...]
     budget: BudgetRules
     learning: LearningRules
+    migrations: MigrationRules
     taxonomy: Taxonomy = BUILT_IN
     local: LocalModel | None = None
     """The local model, which the catalog has too; `None`: it is off."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Files:
-    models: ModelsFile
-    routes: RoutesFile
-    prices: PricesFile
-    upstreams: UpstreamsFile
-    budget: BudgetFile
-    taxonomy: TaxonomyFile
-    local: LocalDefinition
 
 
 def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
@@ -104,22 +79,21 @@ def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
     Raises:
         ConfigError: listing every problem with its file and key.
     """
-    chosen = chosen or settings()
-    files = _files(folder or PROJECT / "config")
-    problems = _cross_check(files.models, files.routes)
-    problems += _cross_check_budget(files.budget, files.models)
-    problems += _cross_check_local(files)
-    problems += _cross_check_kinds(files)
-    learning = read_learning(folder or PROJECT / "config", files.taxonomy.kinds, problems)
-    if problems or learning is None:
+    chosen, folder = chosen or settings(), folder or PROJECT / "config"
+    files = _files(folder)
+    problems = contradictions(files)
+    learning = read_learning(folder, files.taxonomy.kinds, problems)
+    migrations = read_migrations(folder, files.taxonomy, files.models, chosen.phase, problems)
+    if problems or learning is None or migrations is None:
         raise ConfigError("\n".join(problems))
     local = _local(files, chosen)
     return Config(
         catalog=_catalog(files.models) if local is None else _with(local, _catalog(files.models)),
         rules=_rules(files.routes, files.upstreams),
         prices=tuple(sorted(files.prices.rows, key=lambda row: row.valid_from)),
-        budget=_budget_rules(files.budget, _caps(files, chosen)),
+        budget=_budget_rules(files.budget, _caps(files, migrations, chosen)),
         learning=learning,
+        migrations=migrations,
         taxonomy=_taxonomy(files.taxonomy),
         local=local,
     )
@@ -142,7 +116,7 @@ def fleet(config: Config, chosen: Settings) -> Fleet:
     return Fleet(providers=providers, simulated=chosen.simulated)
 
 
-def _files(folder: Path) -> _Files:
+def _files(folder: Path) -> Files:
     problems: list[str] = []
     models = read(folder / "models.yaml", ModelsFile, problems)
     routes = read(folder / "routes.yaml", RoutesFile, problems)
@@ -157,7 +131,7 @@ def _files(folder: Path) -> _Files:
         local = None
     if not (models and routes and prices and upstreams and budget and taxonomy and local):
         raise ConfigError("\n".join(problems))
-    return _Files(
+    return Files(
         models=models,
         routes=routes,
         prices=prices,
@@ -166,98 +140,6 @@ def _files(folder: Path) -> _Files:
         taxonomy=taxonomy,
         local=local,
     )
-
-
-def _cross_check(models: ModelsFile, routes: RoutesFile) -> list[str]:
-    known = sorted(models.models)
-    problems = [
-        f"models.yaml: tiers.{name}.seats: {seat.model!r} is not a model; models are {known}"
-        for name, tier in models.tiers.items()
-        for seat in tier.seats
-        if seat.model not in models.models
-    ]
-    problems += [
-        f"models.yaml: tiers.{name}.seats: roles are {[s.role for s in tier.seats]}; "
-        f"{tier.composition} seats {list(ANSWERS_FIRST[tier.composition])} in this order"
-        for name, tier in models.tiers.items()
-        if tuple(seat.role for seat in tier.seats) != ANSWERS_FIRST[tier.composition]
-    ]
-    problems += [
-        f"models.yaml: tiers: {name} is missing; the plan's routes need tier1, tier2 and tier3"
-        for name in ("tier1", "tier2", "tier3")
-        if name not in models.tiers
-    ]
-    names = {*models.models, *models.tiers, "auto", LOCAL}
-    problems += [
-        f"models.yaml: aliases.{alias.match}: there is no {alias.model!r}; "
-        "name a model, a tier, auto or local"
-        for alias in models.aliases
-        if alias.model not in names
-    ]
-    seated = {seat.model for tier in models.tiers.values() for seat in tier.seats}
-    problems += [
-        f"models.yaml: models.{name}: no tier seats it, so no one could call it; seat it or drop it"
-        for name in models.models
-        if name not in seated
-    ]
-    members = [
-        seat.model for tier in models.tiers.values() for seat in tier.seats if seat.role == "member"
-    ]
-    problems += [
-        f"routes.yaml: consensus.prefer.{kind} is {model!r}; members are {members}"
-        for kind, model in routes.consensus.prefer.items()
-        if model not in members
-    ]
-    if routes.consensus.escalate_to not in models.tiers:
-        problems.append(
-            f"routes.yaml: consensus.escalate_to is {routes.consensus.escalate_to!r}; "
-            f"tiers are {list(models.tiers)}"
-        )
-    return problems
-
-
-def _cross_check_budget(budget: BudgetFile, models: ModelsFile) -> list[str]:
-    problems = [
-        f"budget.yaml: caps.tiers: there is no tier {name!r}; tiers are {list(models.tiers)}"
-        for name in budget.caps.tiers
-        if name not in models.tiers
-    ]
-    if budget.cheapest not in models.models:
-        problems.append(
-            f"budget.yaml: cheapest is {budget.cheapest!r}; name one of {sorted(models.models)}"
-        )
-    return problems
-
-
-def _cross_check_local(files: _Files) -> list[str]:
-    problems = [
-        f"local.yaml: profiles.{name}.model: models.yaml has a {model.name!r} too; rename one"
-        for name, model in files.local.profiles.items()
-        if model.name in files.models.models
-    ]
-    if LOCAL in files.models.tiers:
-        problems.append(f"models.yaml: tiers.{LOCAL}: this tier is made of config/local.yaml")
-    return problems
-
-
-def _cross_check_kinds(files: _Files) -> list[str]:
-    known = files.taxonomy.kinds
-    problems = [
-        f"taxonomy.yaml: {name} is missing; the classifier tells it apart, so it has to be there"
-        for name in BUILT_IN.names
-        if name not in known
-    ]
-    said = {
-        "routes.yaml: consensus.prefer": list(files.routes.consensus.prefer),
-        "routes.yaml: consensus.on_disagreement": list(files.routes.consensus.on_disagreement),
-        "budget.yaml: premium_kinds": files.budget.premium_kinds,
-    }
-    return problems + [
-        f"{where}: {name!r} is no kind of task; kinds are {', '.join(known)}"
-        for where, names in said.items()
-        for name in names
-        if name not in known
-    ]
 
 
 def _taxonomy(file: TaxonomyFile) -> Taxonomy:
@@ -278,7 +160,7 @@ def _taxonomy(file: TaxonomyFile) -> Taxonomy:
     )
 
 
-def _local(files: _Files, chosen: Settings) -> LocalModel | None:
+def _local(files: Files, chosen: Settings) -> LocalModel | None:
     name = chosen.local or files.routes.local.profile
     return None if name is None or name == "off" else files.local.profiles[name]
 
@@ -372,13 +254,14 @@ def _upstream_rules(file: UpstreamsFile) -> UpstreamRules:
     )
 
 
-def _caps(files: _Files, chosen: Settings) -> Caps:
+def _caps(files: Files, migrations: MigrationRules, chosen: Settings) -> Caps:
     """Return the caps in nano-USD, by the scopes' names of `tercet.budget`."""
     stated = files.budget.caps
     dollars = {MONTH: stated.month, f"key:{DEFAULT_KEY}": stated.default_key, GPU: stated.gpu}
     dollars |= {f"tier:{name}": cap for name, cap in stated.tiers.items()}
     dollars |= {f"provider:{name}": cap for name, cap in stated.providers.items()}
     caps = {scope: int(cap * NANO_USD_PER_USD) for scope, cap in dollars.items() if cap is not None}
+    caps[f"key:{EVIDENCE_KEY}"] = migrations.evidence_nano_usd
     if chosen.month_cap_nano_usd is not None:
         caps[MONTH] = chosen.month_cap_nano_usd
     return caps

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from tercet.config_files import Usd
 from tercet.errors import ConfigError
 from tercet.local_model import ProfileName
+from tercet.migration import Phase
 from tercet.usage import NANO_USD_PER_USD
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -37,6 +38,8 @@ class Settings:
     """The base URLs lead to the project's own simulated upstreams."""
     local: ProfileName | Literal["off"] | None = None
     """TERCET_LOCAL: overrides `local.profile` of routes.yaml."""
+    phase: Phase | None = None
+    """TERCET_PHASE: overrides `phase` of migrations.yaml."""
     local_idle_s: float | None = None
     """TERCET_LOCAL_IDLE_S: overrides `lifecycle.idle_s` of local.yaml."""
     vps_1: Path | None = None
@@ -68,6 +71,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         gemini_url=env.get("GOOGLE_GEMINI_BASE_URL") or None,
         simulated=env.get("TERCET_SIMULATED") == "1",
         local=_local(env),
+        phase=_phase(env),
         local_idle_s=_seconds(env, "TERCET_LOCAL_IDLE_S"),
         vps_1=_vps_1(env.get("TERCET_VPS_1") or str(PROJECT / ".vps_1")),
         month_cap_nano_usd=_nano_usd(env, "TERCET_MONTH_CAP_USD"),
@@ -100,6 +104,16 @@ def _local(env: Mapping[str, str]) -> ProfileName | Literal["off"] | None:
             return chosen
         case value:
             raise ConfigError(f"TERCET_LOCAL is {value!r}; set it to off, gpu or cpu")
+
+
+def _phase(env: Mapping[str, str]) -> Phase | None:
+    match env.get("TERCET_PHASE", ""):
+        case "":
+            return None
+        case "baseline" | "migrate" | "ungated" as chosen:
+            return chosen
+        case value:
+            raise ConfigError(f"TERCET_PHASE is {value!r}; set it to baseline, migrate or ungated")
 
 
 def _vps_1(value: str) -> Path | None:

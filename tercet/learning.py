@@ -21,6 +21,12 @@ operator."""
 
 PolicyChoice = Literal["auto", "plan", "learned"]
 
+Threshold = Literal["quality_per_usd", "margin", "escalates_up_to_tokens"]
+"""What tuning may move: how much quality a US dollar must buy, how much may be lost to save money,
+and how many tokens of a disagreement are still escalated."""
+
+THRESHOLDS: Final[tuple[str, ...]] = ("quality_per_usd", "margin", "escalates_up_to_tokens")
+
 BY_TRUST: Final[tuple[LabelSource, ...]] = ("test", "shadow", "judge", "feedback")
 """Of two labels for one arm on one task the earlier counts."""
 
@@ -51,6 +57,8 @@ class Label:
     propensity: float | None
     """With what probability the arm was drawn; `None`: it was not, but forced or a shadow."""
     at: float
+    seconds: float | None = None
+    """How long this answer took; `None`: unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +145,10 @@ class LearningRules:
     """Tasks with a label for both sides, from which a kind is judged."""
     kept_s: float
     """How long labels are kept."""
+    bounds: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict[str, tuple[float, float]]
+    )
+    """Between what values a threshold of a version may be; without, it is as it was fitted."""
 
     def margin_of(self, kind: TaskKind) -> float:
         """Return the margin of a kind."""

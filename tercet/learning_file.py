@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from tercet.config_files import Strict, Usd, read
-from tercet.learning import LearningRules, PolicyChoice
+from tercet.learning import LearningRules, PolicyChoice, Threshold
 from tercet.task import TaskKind
 from tercet.usage import NANO_USD_PER_USD
 
@@ -20,7 +20,14 @@ def _ascending(shares: list[float]) -> list[float]:
     return shares
 
 
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < bounds[0] < bounds[1]:
+        raise ValueError("write two numbers above 0, the lower one first")
+    return bounds
+
+
 _Margin = Annotated[float, Field(gt=0, le=0.5)]
+_Bounds = Annotated[tuple[float, float], AfterValidator(_rising)]
 _Days = Annotated[int, Field(ge=1, le=3650)]
 
 
@@ -49,6 +56,7 @@ class LearningFile(Strict):
     window_days: _Days
     least_labels: int = Field(ge=10)
     kept_days: _Days
+    bounds: dict[Threshold, _Bounds] = Field(default_factory=dict[Threshold, tuple[float, float]])
 
 
 def read_learning(
@@ -91,4 +99,5 @@ def _rules(file: LearningFile) -> LearningRules:
         window_s=file.window_days * _DAY_S,
         least_labels=file.least_labels,
         kept_s=file.kept_days * _DAY_S,
+        bounds={**file.bounds},
     )

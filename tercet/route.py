@@ -5,6 +5,7 @@ from typing import Literal
 
 from tercet.catalog import CompositionName, Role
 from tercet.drawing import Draw
+from tercet.migration import Assignment
 from tercet.taxonomy import Contract
 
 OnDisagreement = Literal["critique", "prefer", "escalate"]
@@ -59,6 +60,8 @@ class Route:
     """The version of what was learned that decided; `None`: the plan's rule, or nobody had to."""
     draw: Draw | None = None
     """How that version chose its arm; `None` without a version."""
+    assignment: Assignment | None = None
+    """Which side of its kind's migration it is on; `None`: on none, it is not eligible."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

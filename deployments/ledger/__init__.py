@@ -22,8 +22,10 @@ from deployments.ledger import (
     operations,
     policies,
     remembering,
+    samples,
     starts,
     sweeping,
+    transitions,
 )
 from deployments.ledger.database import Database, LedgerError, url_of
 from deployments.ledger.keeping import FileKeeper, Keeper, PlainKeeper
@@ -64,6 +66,7 @@ from tercet.ledger import (
     Settlement,
     Spending,
 )
+from tercet.migration import JudgeAudit, Migration, Sample, Transition
 from tercet.readiness import Start
 
 __all__ = ["Ledger", "LedgerError", "simulated_totals", "url_of"]
@@ -337,6 +340,22 @@ class Ledger:
     async def locks(self, at: float) -> Sequence[Lock]:
         """Return the locks of learning that hold at a time."""
         return await self._read(policies.read_locks, at)
+
+    async def move_migration(self, row: Transition) -> bool:
+        """Move a kind of work; return whether it was where it comes from."""
+        return await self._writer.write(transitions.move(row))
+
+    async def migrations(self) -> Sequence[Migration]:
+        """Return where each kind is that has moved; every other one is in `baseline`."""
+        return await self._read(transitions.read_migrations, None)
+
+    async def note_sample(self, row: Sample) -> None:
+        """Record two answers compared; of one task, arm and purpose the last counts."""
+        await self._writer.write(samples.note(row))
+
+    async def note_audit(self, row: JudgeAudit) -> None:
+        """Record what a judge said of answers whose qualities are known."""
+        await self._writer.write(samples.note_audit(row))
 
     async def sweep(self, at: float) -> int:
         """Settle orphans and tidy up; return how many orphans there were."""

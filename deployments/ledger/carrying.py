@@ -7,13 +7,16 @@ from pathlib import Path
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
-from deployments.ledger.schema import keys, labels, locks, policies
+from deployments.ledger.evidence_schema import audits, samples, transitions
+from deployments.ledger.schema import keys, labels, locks, policies, tasks
+
+_CARRIED = (keys, policies, locks, labels, tasks, transitions, samples, audits)
 
 
 def carry_over(damaged: Path, fresh: Connection) -> None:
-    """Copy keys and what was learned."""
+    """Copy keys, tasks, what was learned, and what kinds of work moved on."""
     name = f"{damaged.absolute().as_uri()}?mode=ro"
-    for table in (keys, policies, locks, labels):
+    for table in _CARRIED:
         # Python fails to decode SQLite's own message where that quotes a damaged name.
         with (
             suppress(sqlite3.Error, UnicodeDecodeError),
@@ -23,8 +26,10 @@ def carry_over(damaged: Path, fresh: Connection) -> None:
 
 
 def _copy(table: Table, damaged: sqlite3.Connection, fresh: Connection) -> None:
-    names = [column.name for column in table.columns]
-    put = f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(names))})"  # noqa: S608  our own
-    for row in damaged.execute(f"SELECT {', '.join(names)} FROM {table.name}"):  # noqa: S608
+    there = {name for _, name, *_ in damaged.execute(f"PRAGMA table_info({table.name})")}
+    names = [column.name for column in table.columns if column.name in there]
+    columns = ", ".join(names)
+    put = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  our own names
+    for row in damaged.execute(f"SELECT {columns} FROM {table.name}"):  # noqa: S608  our own names
         with suppress(DBAPIError):  # what is no such row any more
             fresh.exec_driver_sql(put, row)

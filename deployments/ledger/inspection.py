@@ -18,13 +18,16 @@ from deployments.ledger.opening import HEAD
 from deployments.ledger.page import OPEN_STATES
 from deployments.ledger.policies import all_policies, locks_at, policy_of
 from deployments.ledger.reading import Hours, spending_of
+from deployments.ledger.samples import audits_since, samples_since
 from deployments.ledger.schema import attempts, balances, starts, tasks
+from deployments.ledger.transitions import all_transitions
 from tercet.budget import Balance
 from tercet.catalog import LOCAL
 from tercet.keys import Key
 from tercet.learning import Label, LabelCount, Lock, PolicyVersion
 from tercet.leases import Lease, Span
 from tercet.ledger import Spending
+from tercet.migration import JudgeAudit, Sample, Transition
 
 PATIENCE_S = 3.0
 """How long a reader waits for a lock or for a server."""
@@ -104,6 +107,7 @@ class TaskRow(NamedTuple):
     outcome: str | None
     answer: str | None
     opened_at_ns: int
+    closed_at_ns: int | None
     nano_usd: int | None
     """Booked so far; `None`: nothing was sent."""
 
@@ -206,6 +210,18 @@ class Inspection:
     def locks(self, at: float) -> Sequence[Lock]:
         """Return the locks of learning that hold at a time."""
         return locks_at(self._connection, at)
+
+    def transitions(self) -> Sequence[Transition]:
+        """Return every move of a kind of work to the local model or back, the oldest first."""
+        return all_transitions(self._connection)
+
+    def samples(self, since: float) -> Sequence[Sample]:
+        """Return the pairs of answers chosen since a time (Unix seconds), the oldest first."""
+        return samples_since(self._connection, since)
+
+    def audits(self, since: float) -> Sequence[JudgeAudit]:
+        """Return what judges said of the gold set since a time, the oldest first."""
+        return audits_since(self._connection, since)
 
     def latest_month(self) -> str | None:
         """Return the last month that something was charged to."""

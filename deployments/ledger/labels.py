@@ -96,6 +96,7 @@ def _row(label: Label) -> Row:
         "policy_version": label.policy_version,
         "propensity": label.propensity,
         "at_ns": ns(label.at),
+        "seconds": label.seconds,
     }
 
 
@@ -116,4 +117,5 @@ def _label(row: Mapping[Any, Any]) -> Label:
         policy_version=row["policy_version"],
         propensity=row["propensity"],
         at=row["at_ns"] / 1e9,
+        seconds=row["seconds"],
     )

@@ -1,7 +1,7 @@
 """The ledger's tables, for SQLite and Postgres alike.
 
 Times are Unix nanoseconds, money is nano-USD; NULL is unknown. `migrations/` brings a database to
-this shape; a test holds the two equal.
+this shape; a test holds the two equal. `evidence_schema.py` has three more.
 """
 
 from sqlalchemy import (
@@ -279,11 +279,13 @@ labels = Table(
     Column("policy_version", Text),
     Column("propensity", Real),
     Column("at_ns", Big, nullable=False),
+    Column("seconds", Real),
     CheckConstraint("source IN ('shadow','test','judge','feedback')", name="source"),
     CheckConstraint("quality >= 0 AND quality <= 1", name="quality"),
     CheckConstraint("propensity > 0 AND propensity <= 1", name="propensity"),
     CheckConstraint("declared IN (0, 1)", name="declared"),
     CheckConstraint("cost_nano_usd >= 0", name="cost"),
+    CheckConstraint("seconds >= 0", name="seconds"),
     Index("labels_by_time", "at_ns"),
     sqlite_strict=True,
 )

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from deployments.simulated.judging import judged_in
 from tercet.call import Prompt
 from tercet.content import JsonObject, JsonValue, Text
 from tercet.task import Message
@@ -55,7 +56,12 @@ def words_of(message: Message) -> str:
 
 
 def user_text(prompt: Prompt) -> str:
-    """Return everything the user said: the only text in which markers count."""
+    """Return everything the user said: the only text in which markers count.
+
+    What a judge is shown was said to others.
+    """
+    if judged_in(prompt) is not None:
+        return ""
     return "\n".join(words_of(said) for said in prompt.messages if said.speaker == "user")
 
 

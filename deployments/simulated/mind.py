@@ -15,6 +15,7 @@ from deployments.simulated.acting import Action, actions, mistakes, results
 from deployments.simulated.arithmetic import Sum, spelled, sum_in
 from deployments.simulated.counting import BYTES_PER_TOKEN, output_tokens
 from deployments.simulated.filling import answer_for
+from deployments.simulated.judging import judged_in, verdict
 from deployments.simulated.markers import (
     family,
     last_count,
@@ -24,6 +25,7 @@ from deployments.simulated.markers import (
     words_of,
 )
 from tercet.call import Prompt
+from tercet.task import turn
 
 PREFIX = "[simulated] "
 CRITIQUE = "ANOTHER ANSWER"
@@ -36,6 +38,7 @@ _QUOTE_CHARACTERS = (15, 300)
 _MOST_WORDS = 100_000
 _FILLER = ("and", "so", "the", "simulated", "thought", "goes", "on")
 _AGREED = Fraction(42)
+_FAMILIES = ("claude", "gemini")
 # The first round in which the families say the same again.
 _CONVERGES: Mapping[str, float] = {
     "agree": 1,
@@ -125,6 +128,8 @@ def _said(model: str, prompt: Prompt, done: tuple[Action, ...]) -> Speech:
 
 
 def _text(model: str, prompt: Prompt) -> str:
+    if judged := judged_in(prompt):
+        return verdict(judged, _honest)
     found = results(prompt)
     told = _answer(model, prompt) if found is None else f"The tool said: {found}"
     words = last_count(markers(user_text(prompt), model), "words")
@@ -134,6 +139,16 @@ def _text(model: str, prompt: Prompt) -> str:
         return text
     value = {"answer": text} if wanted.schema is None else answer_for(wanted.schema, text)
     return json.dumps(value, ensure_ascii=False)
+
+
+def _honest(question: str) -> tuple[str, ...]:
+    """Return what either family says to a question if no marker tells it otherwise."""
+    asked = Prompt(
+        system="",
+        messages=(turn("user", without_markers(question)),),
+        max_output_tokens=_MOST_WORDS,
+    )
+    return tuple(PREFIX + _answer(name, asked) for name in _FAMILIES)
 
 
 def _thinking(model: str, prompt: Prompt) -> Thinking | None:
@@ -154,6 +169,8 @@ def _answer(model: str, prompt: Prompt) -> str:
     if any(role in prompt.system for role in QUOTING_ROLES):
         return _quotes(prompt)
     question = _question(prompt)
+    if any(marker.name == "wrong" for marker in markers(user_text(prompt), model)):
+        return _wrong(question)
     told = _told(model, prompt, question)
     if told is None and _CODE.search(question):
         return _code(model, question)
@@ -163,6 +180,15 @@ def _answer(model: str, prompt: Prompt) -> str:
     if finding is not None:
         return _statement(model, finding)
     return _echo(model, question)
+
+
+def _wrong(question: str) -> str:
+    """Answer another question than the one that was asked."""
+    if _CODE.search(question):
+        return (
+            "This does it:\n\n```python\ndef other() -> None:\n    raise NotImplementedError\n```"
+        )
+    return "That is about the price of tea, which nobody asked about."
 
 
 def _question(prompt: Prompt) -> str:

@@ -18,6 +18,7 @@ def as_json(found: Explained) -> Mapping[str, object]:
         "is_agentic": found.task.is_agentic,
         "profile": asdict(found.profile),
         "month": {"step": seen.step, "cost_weight": seen.cost_weight, "why": seen.why},
+        "migration": {"is_left_alone": found.stand.is_left_alone, "why": found.stand.why},
         "plan": _route(found.plan),
         "version": found.version,
         "by": found.by,

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 
 from router.admitting import case_of
 from router.answering import opening
+from router.assigning import hard_rule
 from router.choices import Choices
 from router.classify import classified
-from router.learned import Weighing, held, route_as_learned, weigh
+from router.learned import Weighing, route_as_learned, weigh
 from router.learning.document import Policy
 from router.lessons import Lessons, conversation_of
+from router.migrating import Stand, migrating, stand_of
 from router.policies import route_by_complexity
 from tercet.outlook import Outlook
 from tercet.route import Refused, Route
@@ -39,8 +41,10 @@ class Explained:
     outlook: Outlook
     at: float
     """Unix seconds."""
+    stand: Stand
+    """Which side of its kind's migration it is on, or why on none."""
     plan: Route | Refused
-    """The plan's rule's choice."""
+    """The plan's rule's choice of what the migrations leave to it."""
     version: str | None
     """Of what was learned, where one is asked; `None`: the plan's rule routes."""
     by: str
@@ -66,23 +70,25 @@ def explained(task: Task, known: Known) -> Explained:
     lessons, is_off = known.lessons, known.lessons.rules.policy == "plan"
     choices = replace(known.choices, asked=asked, lessons=None if is_off else lessons)
     policy = None if is_off else lessons.version_for(conversation_of(task))
-    plan = route_by_complexity(task, profile, choices)
-    why = held(task, profile, choices)
+    stand = stand_of(task, profile, choices)
+    plan = route_by_complexity(task, profile, stand.choices)
+    why = hard_rule(task, profile, choices)
     weighing = None
     if isinstance(plan, Route):
-        case = case_of(task, profile, choices, plan)
+        case = case_of(task, profile, stand.choices, plan)
         weighing = weigh(case, policy or known.public, lessons)
     return Explained(
         task=task,
         profile=profile,
         outlook=choices.outlook,
         at=choices.at,
+        stand=stand,
         plan=plan,
         version=None if policy is None else policy.version,
-        by=_by(policy, why, lessons),
+        by=_by(policy, why, lessons) + _instead(stand, policy),
         held=why,
         weighing=weighing,
-        decision=route_as_learned(task, profile, choices),
+        decision=migrating(route_as_learned)(task, profile, choices),
         remarks=known.remarks,
     )
 
@@ -98,3 +104,8 @@ def _by(policy: Policy | None, why: str | None, lessons: Lessons) -> str:
     if why is not None:
         return f"{name} is asked, but a hard rule leaves this to the plan's rule: {why}"
     return f"{name} decides"
+
+
+def _instead(stand: Stand, policy: Policy | None) -> str:
+    is_treated = stand.assignment is not None and stand.assignment.side == "treated"
+    return " who answers where the local model cannot" if is_treated and policy else ""

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deployments.ledger.inspection import Inspection, file_of, inspected
@@ -11,7 +11,7 @@ from router.asking.document import as_json
 from router.asking.explaining import Known, explained
 from router.asking.request import Request, task_of
 from router.asking.text import as_text
-from router.choices import Choices
+from router.choices import Choices, Migrations
 from router.learning.cold import arms_of_catalog
 from router.learning.document import DamagedPolicyError, Policy
 from router.lessons import Lessons
@@ -21,9 +21,11 @@ from tercet.config import Config, Settings, fleet, load, settings
 from tercet.errors import ConfigError
 from tercet.keys import DEFAULT_KEY, Key
 from tercet.learning import PolicyVersion
+from tercet.migration import Migration, Transition
 from tercet.outlook import Outlook, outlook
 from tercet.readiness import Readiness
 from tercet.rules import Fleet
+from tercet.task import TaskKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class _Books:
 
     keys: Sequence[Key] = ()
     outlook: Outlook
+    moved: Mapping[TaskKind, Migration] = field(default_factory=dict[TaskKind, Migration])
     in_force: Policy | None = None
     canary: Policy | None = None
     canary_share: float = 0.0
@@ -92,11 +95,17 @@ def _books(wanted: Wanted, default: Path | str, config: Config, now: float) -> _
         )
     with inspected(ledger) as books:
         read = _Books(
-            keys=books.every_key(), outlook=outlook(books.spending(now), config.budget, now)
+            keys=books.every_key(),
+            outlook=outlook(books.spending(now), config.budget, now),
+            moved={row.kind: row.migration for row in sorted(books.transitions(), key=_number)},
         )
         if wanted.version is not None:
             return replace(read, in_force=_named(books, wanted.version))
         return _routing(books, read)
+
+
+def _number(row: Transition) -> int:
+    return row.seq
 
 
 def _named(books: Inspection, version: str) -> Policy:
@@ -163,6 +172,7 @@ def _known(books: _Books, config: Config, chosen: Settings, now: float) -> Known
         keys={key.id: key for key in books.keys},
         outlook=books.outlook,
         local=_local(config, now),
+        migrations=Migrations(rules=config.migrations, moved=books.moved),
         lessons=lessons,
         at=now,
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from router.asking.explaining import Explained
 from router.books.table import table
 from router.learned import Weighing
+from router.migrating import Stand
 from tercet.route import Refused, Route, Seat
 from tercet.task import Profile
 from tercet.usage import NANO_USD_PER_USD
@@ -109,6 +110,7 @@ def _decision(found: Explained) -> str:
         return _lines(("decision", f"nobody answers: {route.reason}"))
     return _lines(
         ("decision", f"{route.name}, {route.composition}"),
+        ("side", _side(found.stand)),
         ("seats", ", ".join(_seat(seat) for seat in route.seats)),
         ("missing", ", ".join(route.degraded)),
         ("contract", _contract(route)),
@@ -117,6 +119,15 @@ def _decision(found: Explained) -> str:
         ("deadline", f"{route.deadline_at - found.at:.0f} s"),
         ("instead", "" if route.instead is None else route.instead.reason),
     )
+
+
+def _side(stand: Stand) -> str:
+    assignment = stand.assignment
+    if assignment is None:
+        return f"none: {stand.why}"
+    side, state = assignment.side.replace("_", " "), assignment.state.replace("_", " ")
+    share = f"treated with probability {assignment.propensity:.3f}"
+    return f"{side}; {assignment.kind}, {state}: {share}"
 
 
 def _seat(seat: Seat) -> str:

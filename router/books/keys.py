@@ -16,6 +16,7 @@ from router.books.table import table
 from tercet.catalog import Catalog
 from tercet.errors import ConfigError
 from tercet.keys import DEFAULT_KEY, Key, Random, new_handle, new_text, sha256
+from tercet.migration import EVIDENCE_KEY
 from tercet.usage import usd
 
 _HEADINGS = (
@@ -53,6 +54,8 @@ def create(session: Session, name: str, limits: Limits, catalog: Catalog, random
     """
     if name == DEFAULT_KEY:
         raise ConfigError(f"{name!r} is the name of TERCET_API_KEY; choose another")
+    if name == EVIDENCE_KEY:
+        raise ConfigError(f"{name!r} is what shadow runs and judges are charged to; choose another")
     _require(limits.tiers, (*catalog.tiers, "local"), "tier")
     _require(limits.models, tuple(catalog.models), "model")
     handle = new_handle(random)

@@ -1,4 +1,4 @@
-"""`tercet policy` and `tercet labels`: what their arguments are, and which function does them."""
+"""`tercet policy`, `labels` and `replay`: their arguments, and which function does them."""
 
 import argparse
 import time
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tercet.config import Settings
+from tercet.learning import THRESHOLDS
 
 Commands = Any  # argparse's own type is private
 Do = Callable[[argparse.Namespace], int]
@@ -63,6 +64,31 @@ def add_labels(commands: Commands, chosen: Settings) -> None:
     put.add_argument("file", type=Path, metavar="FILE.jsonl")
     put.add_argument("--config", type=Path, metavar="FOLDER", help="default: the checkout's")
     _command(verbs, chosen, "list", "how many labels there are by kind, arm and source", _labels)
+
+
+def add_replay(commands: Commands, chosen: Settings) -> None:
+    """Add `replay` to the commands of `tercet`."""
+    parser = _command(
+        commands,
+        chosen,
+        "replay",
+        "what a version would have cost on the ledger's tasks, and how good it would have been",
+        _replay,
+        "Estimated from stored propensities, with intervals. docs/learning.md.",
+    )
+    parser.add_argument(
+        "version", nargs="?", help="or `public`; default: the one in force, else public results"
+    )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"a threshold at another value: {', '.join(THRESHOLDS)}",
+    )
+    parser.add_argument("--days", type=int, metavar="N", help="default: window_days")
+    parser.add_argument("--config", type=Path, metavar="FOLDER", help="default: the checkout's")
 
 
 def _add_promote(verbs: Commands, chosen: Settings) -> None:
@@ -148,6 +174,18 @@ def _freeze(arguments: argparse.Namespace) -> int:
     return freeze(
         arguments.ledger, Told(why=arguments.why, now=time.time(), as_json=arguments.json)
     )
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from router.refit.replay_command import Wanted, show_replay
+
+    wanted = Wanted(
+        version=arguments.version,
+        settings=arguments.settings,
+        days=arguments.days,
+        as_json=arguments.json,
+    )
+    return show_replay(arguments.ledger, arguments.config, wanted, time.time())
 
 
 def _import(arguments: argparse.Namespace) -> int:

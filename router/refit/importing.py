@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass as checked
 from deployments.ledger import Ledger
 from deployments.ledger.inspection import inspected
 from router.classify import classify
-from router.refit.labelling import Opinion, label_of, propensity_of
+from router.labelling import Opinion, label_of, propensity_of
 from router.refit.tasks import Came, came
 from tercet.config import load
 from tercet.errors import ConfigError
@@ -46,6 +46,8 @@ class Line:
     group: str | None = None
     """Of the conversation or the prompt; the task's own if left out."""
     cost_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
+    seconds: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    """How long the answer took."""
 
 
 _LINE: TypeAdapter[Line] = TypeAdapter(Line)
@@ -136,6 +138,7 @@ def _label(line: Line, known: Known) -> Label:
         found,
         group_id=line.group or (found.group_id if line.text else line.task_id),
         cost_nano_usd=found.cost_nano_usd if cost is None else cost,
+        seconds=found.seconds if line.seconds is None else line.seconds,
     )
 
 
@@ -181,6 +184,7 @@ def _of_task(label: Label, line: Line, task: Came) -> Label:
         **seen,
         size_tokens=task.size_tokens,
         cost_nano_usd=task.nano_usd if is_own else None,
+        seconds=task.seconds if is_own else None,
         policy_version=task.policy_version,
         propensity=propensity_of(line.arm, task.draw),
     )

@@ -13,8 +13,10 @@ from router.learning.drift import Remedy
 from router.learning.gating import Judgement, judge
 from router.refit.alarming import alarms_of
 from router.refit.books import PUBLIC, Desk, cold, move_of, policy_of, read, store
+from router.refit.bounding import at_every_look, bound
 from router.refit.judging import trial_of
 from router.refit.making import Given, make, name_of
+from router.refit.tuning import refined
 from tercet.errors import ConfigError
 from tercet.learning import Lock, PolicyMove, PolicyVersion
 
@@ -46,7 +48,7 @@ async def fit(ledger: Ledger, desk: Desk, say: Say) -> PolicyVersion:
     given = read(desk)
     say(f"read {len(given.labels)} labels and {len(given.tasks)} tasks")
     try:
-        made = make(given)
+        made = refined(make(given), given)
     except ValueError as error:
         raise ConfigError(f"nothing was fitted: {error}") from error
     row = await store(ledger, made, to_bytes(made.policy), desk.now)
@@ -196,7 +198,7 @@ def _judge(desk: Desk, given: Given, row: PolicyVersion) -> Judgement:
         raise ConfigError(f"there is no version {row.version} any more")
     before = "of before" if given.in_force is None else given.in_force.version
     alarms = alarms_of(given.tasks, given.terms.taxonomy.names, row.made_at, Remedy(version=before))
-    return judge(trial_of(row, policy, given, alarms), desk.config.learning)
+    return judge(at_every_look(trial_of(row, policy, given, alarms)), desk.config.learning, bound)
 
 
 def _told(row: PolicyVersion, judgement: Judgement) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from router.learning.cold import arm_id
 from tercet.drawing import Draw
+from tercet.migration import Assignment
 
 
 class TaskDocuments(Protocol):
@@ -43,6 +44,11 @@ class TaskDocuments(Protocol):
         ...
 
     @property
+    def closed_at_ns(self) -> int | None:
+        """Unix nanoseconds; `None`: it is under way, or its process ended."""
+        ...
+
+    @property
     def nano_usd(self) -> int | None:
         """What its attempts cost."""
         ...
@@ -68,6 +74,21 @@ class Came:
     is_escalated: bool
     nano_usd: int | None
     at: float
+    seconds: float | None
+    """From its coming to its end; `None`: it has not ended, or its process did."""
+    conversation: str | None
+    """As `router.lessons.conversation_of` has it; `None`: the row is of an older release."""
+    assignment: Assignment | None
+    """Which side of its kind's migration it was on; `None`: on none."""
+    route: str
+    """Its name, as it was decided: to the local model also if an API answered in the end."""
+    composition: str
+    models: tuple[str, ...]
+    """Of the route's seats, each once."""
+    settled_by: str | None
+    """How the answer was settled, in words; `None`: there is none."""
+    changed_outcome: bool | None
+    """Whether the extra voices changed the text that answered; `None` when it cannot be told."""
 
 
 def came(rows: Iterable[TaskDocuments]) -> Iterator[Came]:
@@ -84,6 +105,7 @@ def _came(row: TaskDocuments) -> Came:
     answer: dict[str, Any] = json.loads(row.answer or "{}")
     draw = route.get("draw")
     models = tuple(dict.fromkeys(seat["model"] for seat in route["seats"]))
+    assignment = route.get("assignment")
     is_consensus = route["composition"] == "consensus" and row.outcome == "answered"
     return Came(
         task_id=row.task_id,
@@ -99,4 +121,19 @@ def _came(row: TaskDocuments) -> Came:
         is_escalated=bool(answer.get("escalated")),
         nano_usd=row.nano_usd,
         at=row.opened_at_ns / 1e9,
+        seconds=_seconds(row),
+        conversation=profile.get("conversation"),
+        assignment=None if assignment is None else Assignment(**assignment),
+        route=route["name"],
+        composition=route["composition"],
+        models=models,
+        settled_by=answer.get("settled_by"),
+        changed_outcome=answer.get("changed_outcome"),
     )
+
+
+def _seconds(row: TaskDocuments) -> float | None:
+    if row.closed_at_ns is None:
+        return None
+    # The clock may have been set back meanwhile.
+    return max(0, row.closed_at_ns - row.opened_at_ns) / 1e9

@@ -9,10 +9,12 @@ from fakes.upstreams import upstreams
 from ray import serve
 
 from deployments.ledger import simulated_totals
+from deployments.ledger.inspection import inspected
 from deployments.proxy import TierProxy
 from deployments.serve import deploy
 from router.books.reconcile import billed_totals
 from router.ingress import Ingress
+from router.refit.tasks import came
 from tercet.config import load
 
 KEY = "app-test-key"
@@ -58,6 +60,23 @@ def gateway(tmp_path, monkeypatch):
 async def ask(http, content, model="auto", **fields) -> httpx2.Response:
     body = {"model": model, "messages": [{"role": "user", "content": content}], **fields}
     return await http.post("/v1/chat/completions", json=body)
+
+
+def test_feedback_becomes_a_label_and_a_task_knows_its_conversation(gateway, tmp_path) -> None:
+    async def scenario(http) -> None:
+        reply = await ask(http, "What is 17 * 23?")
+        said = {"request_id": reply.headers["x-tercet-request-id"], "rating": "up"}
+        told = await http.post("/v1/feedback", json=said)
+        assert (told.status_code, told.json()["quality"]) == (200, 1.0)
+
+    gateway(scenario)
+    with inspected(tmp_path / "ledger.sqlite3") as books:
+        (task,), (label,) = came(books.tasks(0)), books.labels(0)
+    assert (label.task_id, label.source, label.quality) == (task.task_id, "feedback", 1.0)
+    assert (label.arm, label.group_id, label.kind) == (task.arm, task.conversation, task.kind)
+    assert (label.cost_nano_usd, label.seconds) == (task.nano_usd, task.seconds)
+    assert (task.nano_usd or 0) > 0
+    assert (task.seconds or 0) > 0
 
 
 def test_a_question_is_answered_with_a_receipt_that_adds_up(gateway, tmp_path) -> None:

@@ -11,6 +11,7 @@ PATHS = (
     "/v1/models",
     "/v1/models/auto",
     "/v1/requests/req_1",
+    "/v1/feedback",
     "/v1/budget",
     "/v1/chat/completions",
     "/v1/responses",

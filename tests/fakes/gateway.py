@@ -14,7 +14,6 @@ from router.choices import Choices
 from router.exchange import Office
 from router.gateway import Gateway
 from router.keyring import Keyring
-from router.lesson_feed import LessonFeed
 from router.local_feed import LocalFeed
 from router.policies import route_by_complexity
 from router.turnstile import Turnstile
@@ -210,11 +209,14 @@ async def gateway(
     books: Books | None = None,
     policy=route_by_complexity,
     local: LocalFeed | None = None,
-    learning: LessonFeed | None = None,
+    **feeds,
 ) -> AsyncGenerator[Site, None]:
-    """Serve HTTP on the scripted `call`; with `local` there is a local model."""
+    """Serve HTTP on the scripted `call`; with `local` there is a local model.
+
+    `feeds` are those of `Answering`: `learning` and `migrating`.
+    """
     books = books or Books()
-    site = _site(call, books, policy, local, learning)
+    site = _site(call, books, policy, local, feeds)
     app = site.app()
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:
@@ -222,7 +224,7 @@ async def gateway(
     await asyncio.sleep(0)
 
 
-def _site(call, books: Books, policy, local: LocalFeed | None, learning) -> Gateway:
+def _site(call, books: Books, policy, local: LocalFeed | None, feeds) -> Gateway:
     config = CONFIG if local is None else WITH_LOCAL
     config = replace(config, budget=replace(config.budget, caps=CAPS))
     fleet = Fleet(providers=frozenset({"anthropic", *(() if local is None else ("local",))}))
@@ -241,7 +243,7 @@ def _site(call, books: Books, policy, local: LocalFeed | None, learning) -> Gate
         stage=stage_of(call, clock),
         outlook=watch.outlook,
         holding=None if local is None else local.holding,
-        learning=learning,
+        **feeds,
     )
     office = Office(answering=answering, records=books, clock=clock, jobs=set())
     return Gateway(

@@ -86,6 +86,14 @@ def task(task_id: str, kind: str = "summary", **changes: Any) -> Came:
         "is_escalated": False,
         "nano_usd": COSTS[PAIR],
         "at": AT - 3_600,
+        "seconds": 2.0,
+        "conversation": task_id,
+        "assignment": None,
+        "route": "tier3",
+        "composition": "consensus",
+        "models": (HAIKU, FLASH),
+        "settled_by": None,
+        "changed_outcome": None,
     }
     return Came(**(fields | changes))
 

@@ -54,7 +54,10 @@ def test_help_lists_the_commands_for_people_and_what_steers_them(monkeypatch, ca
             main(arguments)
     printed = capsys.readouterr().out
 
-    assert "{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels}" in printed
+    assert (
+        "{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels,migration,report,"
+        "golden,compositions}" in printed
+    )
     assert "  system" not in printed
     assert "TERCET_API_KEY" in printed
 

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from fakes.script import Fails, Script, stage_of
@@ -7,6 +8,7 @@ from fakes.script import Fails, Script, stage_of
 from router.answering import Answering, Decision
 from router.choices import Choices
 from router.exchange import Exchange, Office, summary
+from router.lessons import conversation_of
 from router.policies import route_by_complexity
 from tercet.answer import Answer, NoAnswer, Speaking
 from tercet.config import load
@@ -78,6 +80,7 @@ def test_an_exchange_is_recorded_before_its_answer_is_handed_over() -> None:
     assert ending.text == "It is 391."
     assert rows.opened[0].task_id == "req_1"
     assert json.loads(rows.opened[0].route)["name"] == OPUS
+    assert json.loads(rows.opened[0].profile)["conversation"] == conversation_of(task())
     assert (rows.closed[0].outcome, rows.closed[0].at) == ("answered", 7.0)
     assert "391" not in rows.closed[0].answer
 
@@ -214,3 +217,38 @@ def test_an_answer_is_not_lost_when_its_task_cannot_be_recorded() -> None:
         return (await started(Script({OPUS: ["391"]}), Refusing()).ending())[0]
 
     assert asyncio.run(scenario()).text == "391"
+
+
+def looked_at(call, onlooker) -> Exchange:
+    """Play one exchange to its end."""
+
+    async def scenario() -> Exchange:
+        desk = replace(office(call, Rows()), onlooker=onlooker)
+        exchange = Exchange(task(), desk.answering.decide(task()), desk)
+        await exchange.ending()
+        await asyncio.wait(desk.jobs or {asyncio.create_task(asyncio.sleep(0))})
+        return exchange
+
+    return asyncio.run(scenario())
+
+
+def test_an_onlooker_is_told_of_an_answer_and_how_long_it_took() -> None:
+    told = []
+    exchange = looked_at(Script({OPUS: ["391"]}), lambda *given: told.append(given))
+    ((asked, decision, answer, seconds),) = told
+    assert (asked, decision, answer.text, seconds) == (task(), exchange.decision, "391", 0.0)
+
+
+def test_an_onlooker_is_not_told_where_there_is_no_answer() -> None:
+    told = []
+    failing = Script({OPUS: [Fails("overloaded")], ARGON: [Fails("timeout")]})
+    looked_at(failing, lambda *given: told.append(given))
+    assert told == []
+
+
+def test_an_onlooker_that_fails_harms_nobody(caplog) -> None:
+    def broken(*_given) -> None:
+        raise ValueError("a bug")
+
+    looked_at(Script({OPUS: ["391"]}), broken)
+    assert "the onlooker failed" in caplog.text

@@ -176,6 +176,12 @@ def test_the_name_of_the_environments_key_is_taken(keys) -> None:
     )
 
 
+def test_the_name_that_evidence_is_charged_to_is_taken(keys) -> None:
+    assert keys("create", "evidence", status=2)[1] == (
+        "tercet: 'evidence' is what shadow runs and judges are charged to; choose another\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from fakes import taught
-from fakes.learned import moved, version
+from fakes.learned import moved as policy_moved
+from fakes.learned import version
+from fakes.migrations import transition
 from fakes.rows import reservation, settlement
 from fakes.taught import HAIKU, OPUS, QUALITY, SONNET
 
@@ -27,7 +29,10 @@ SUMMARISE = "Summarise these notes in three sentences: we met on Monday and agre
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Be a machine without keys, local model and ledger."""
-    names = ("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "TERCET_LOCAL", "TERCET_MONTH_CAP_USD")
+    names = (
+        "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "TERCET_LOCAL", "TERCET_PHASE",
+        "TERCET_MONTH_CAP_USD",
+    )  # fmt: skip
     for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERCET_LEDGER", str(tmp_path / "none.sqlite3"))
@@ -56,7 +61,7 @@ def ledger(tmp_path: Path) -> Path:
             ("v3", b"no policy"),
         ):
             await ledger.put_policy(version(name, document=document))
-        await ledger.move_policies([moved("v1", "candidate", "in_force")])
+        await ledger.move_policies([policy_moved("v1", "candidate", "in_force")])
         await ledger.create_key(
             Key(id="night", sha256="0" * 64, handle="nightkey", tiers=frozenset({"tier3"}))
         )
@@ -148,7 +153,7 @@ def test_a_version_that_is_not_in_force_can_be_asked(run, ledger) -> None:
 
 def test_the_canary_is_named_where_it_has_the_conversation(run, ledger) -> None:
     async def begin(opened: Ledger) -> None:
-        await opened.move_policies([moved("v2", "candidate", "canary", share=1.0)])
+        await opened.move_policies([policy_moved("v2", "candidate", "canary", share=1.0)])
 
     with closing(Ledger(ledger)) as opened:
         asyncio.run(begin(opened))
@@ -203,10 +208,79 @@ def test_what_the_caller_says_counts(run) -> None:
 
 def test_the_local_model_is_taken_for_ready_and_that_is_said(run, monkeypatch) -> None:
     monkeypatch.setenv("TERCET_LOCAL", "cpu")
+    monkeypatch.setenv("TERCET_PHASE", "ungated")
     _, out, _ = run("Rename the variable tmp to total.", "--routine")
     assert lines(out)["decision"] == "local, single"
+    assert lines(out)["side"] == "none: the phase is `ungated`: nothing is assigned"
     assert lines(out)["instead"] == "tier3 because it is routine"
     assert "note: the local model is taken for ready, for nobody is asked\n" in out
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch, ledger: Path) -> Path:
+    """The ledger, when lookups are a canary; there is a local model."""
+    monkeypatch.setenv("TERCET_LOCAL", "cpu")
+
+    async def move(opened: Ledger) -> None:
+        assert await opened.move_migration(transition(1, "baseline", "shadow"))
+        assert await opened.move_migration(transition(2, "shadow", "canary", 0.1))
+
+    with closing(Ledger(ledger)) as opened:
+        asyncio.run(move(opened))
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("number", "side", "why"),
+    [
+        (2, "held out", "held out: the API answers for comparison"),
+        (9, "waiting", "lookup is in canary at 10%, and this conversation waits"),
+    ],
+)
+def test_who_is_not_treated_is_told_its_side_and_why(run, moved, number, side, why) -> None:
+    _, out, _ = run(f"Which year is it? {number}", "--kind", "lookup", "--ledger", moved)
+    said = lines(out)
+    assert said["side"] == f"{side}; lookup, canary: treated with probability 0.090"
+    assert said["decision"] == "tier1, single"
+    assert said["reason"].endswith(f"; {why}")
+    assert f"  local(tiny-llama): {why}\n" in out
+
+
+def test_who_is_treated_is_told_its_side_and_why(run, moved) -> None:
+    said = lines(run("Which year is it? 13", "--kind", "lookup", "--ledger", moved)[1])
+    assert said["side"] == "treated; lookup, canary: treated with probability 0.090"
+    assert said["decision"] == "local, single"
+    assert said["reason"] == "local because lookup is in canary at 10%"
+    assert said["version"].startswith("v1; arm local(tiny-llama), forced: lookup is in canary")
+
+
+def test_of_the_treated_the_version_chooses_who_answers_in_the_local_models_place(
+    run, moved
+) -> None:
+    found = document(run, "Which year is it? 13", "--kind", "lookup", "--ledger", moved)
+    assert found["by"] == "version v1 decides who answers where the local model cannot"
+    assert found["migration"] == {"is_left_alone": False, "why": "lookup is in canary at 10%"}
+    assert found["decision"]["assignment"]["side"] == "treated"
+    assert found["decision"]["draw"]["is_forced"]
+    assert found["decision"]["instead"]["draw"]["arm"] == OPUS
+
+
+def test_why_a_task_is_on_no_side_is_told(run, moved) -> None:
+    said = lines(run(SUMMARISE, "--ledger", moved)[1])
+    assert said["side"] == "none: summary is not among the kinds that may move"
+    said = lines(run("hi", "--model", "local", "--kind", "lookup", "--ledger", moved)[1])
+    assert (said["decision"], said["side"]) == (
+        "local, single", "none: the caller asked for local",
+    )  # fmt: skip
+
+
+def test_in_the_first_month_a_task_has_its_side_without_a_local_model(run) -> None:
+    said = lines(run("Which year is it? 13", "--kind", "lookup")[1])
+    assert said["side"] == "waiting; lookup, baseline: treated with probability 0.000"
+    assert said["reason"] == (
+        "tier3 because it is routine, but there is no local model; "
+        "lookup is in baseline: the API answers"
+    )
 
 
 def test_a_conversation_is_read_from_a_file(run, tmp_path) -> None:
@@ -235,7 +309,7 @@ def test_a_task_is_read_from_standard_input_whatever_its_bytes_are() -> None:
 
 def test_a_version_in_force_that_is_damaged_is_not_used_and_told(run, ledger) -> None:
     async def take_over(opened: Ledger) -> None:
-        await opened.move_policies([moved("v3", "candidate", "in_force")])
+        await opened.move_policies([policy_moved("v3", "candidate", "in_force")])
 
     with closing(Ledger(ledger)) as opened:
         asyncio.run(take_over(opened))

@@ -15,6 +15,7 @@ from tercet.rules import Fleet, Limits, LocalRules, OutputLimits
 FILES = (
     "budget.yaml",
     "learning.yaml",
+    "migrations.yaml",
     "taxonomy.yaml",
     "local.yaml",
     "models.yaml",
@@ -334,6 +335,7 @@ def test_the_environment_is_read_variable_by_variable() -> None:
             "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:2",
             "TERCET_SIMULATED": "1",
             "TERCET_LOCAL": "off",
+            "TERCET_PHASE": "ungated",
             "TERCET_LOCAL_IDLE_S": "20",
             "TERCET_VPS_1": "/srv/vllm",
             "TERCET_MONTH_CAP_USD": "19.99",
@@ -350,6 +352,7 @@ def test_the_environment_is_read_variable_by_variable() -> None:
         gemini_url="http://127.0.0.1:2",
         simulated=True,
         local="off",
+        phase="ungated",
         local_idle_s=20.0,
         vps_1=Path("/srv/vllm"),
         month_cap_nano_usd=19_990_000_000,
@@ -368,7 +371,7 @@ def test_variables_that_are_absent_or_empty_leave_the_defaults(value: str | None
     names = (
         "TERCET_API_KEY", "TERCET_LEDGER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL",
         "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "TERCET_SIMULATED", "TERCET_LOCAL",
-        "TERCET_LOCAL_IDLE_S", "TERCET_VPS_1", "TERCET_MONTH_CAP_USD",
+        "TERCET_PHASE", "TERCET_LOCAL_IDLE_S", "TERCET_VPS_1", "TERCET_MONTH_CAP_USD",
     )  # fmt: skip
     assert settings({} if value is None else dict.fromkeys(names, value)) == Settings(
         api_key=None,
@@ -393,6 +396,13 @@ def test_without_an_argument_the_environment_of_the_process_is_read(
 def test_a_local_profile_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^TERCET_LOCAL is 'yes'; set it to off, gpu or cpu"):
         settings({"TERCET_LOCAL": "yes"})
+
+
+def test_a_phase_that_is_none_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^TERCET_PHASE is 'shadow'; set it to baseline, migrate or ungated"
+    ):
+        settings({"TERCET_PHASE": "shadow"})
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "soon"])

@@ -29,6 +29,15 @@ from tercet.call import (
 )
 from tercet.catalog import Alias, Catalog, Model, Tier, TierSeat
 from tercet.config import Config, PriceRow, Settings
+from tercet.config_checks import Files
+from tercet.config_files import (
+    BudgetFile,
+    ModelsFile,
+    PricesFile,
+    RoutesFile,
+    TaxonomyFile,
+    UpstreamsFile,
+)
 from tercet.content import (
     Controls,
     Media,
@@ -79,6 +88,14 @@ from tercet.ledger import (
     Spending,
 )
 from tercet.local_file import ConfigJson, load_local
+from tercet.migration import (
+    Assignment,
+    JudgeAudit,
+    Migration,
+    MigrationRules,
+    Sample,
+    Transition,
+)
 from tercet.outlook import Outlook
 from tercet.priors import Belief, KindPriors, Priors
 from tercet.readiness import LocalReport, Readiness, Start
@@ -201,6 +218,28 @@ LEARNING = LearningRules(
     least_labels=100,
     kept_s=15_552_000.0,
 )
+ASSIGNMENT = Assignment(
+    kind="lookup", state="canary", side="held_out", propensity=0.225, conversation="0f" * 12
+)
+MIGRATIONS = MigrationRules(
+    phase="migrate",
+    kinds=("routine_code", "lookup"),
+    hold_out=0.1,
+    salt="tercet",
+    canary_shares=(0.1, 0.25, 0.5),
+    margin=0.05,
+    margins={"lookup": 0.03},
+    least_baseline=200,
+    least_pairs=100,
+    shadow_share=0.4,
+    watch_share=0.1,
+    composition_share=0.02,
+    evidence_nano_usd=12_000_000_000,
+    judges={"google": "claude-haiku-5-5"},
+    slower_by=1.5,
+    slower_s=30.0,
+    alarm=200.0,
+)
 BELIEF = Belief(quality=0.9, labels=15, source="a published result")
 KIND_PRIORS = KindPriors(output_tokens=400, agree=0.5, beliefs={"claude-opus-5-5": BELIEF})
 HINTS = Hints(tier="tier1", kind="security", is_critical=True, strict=True)
@@ -285,6 +324,49 @@ VALUES: tuple[object, ...] = (
         degraded=("memory:unreachable",),
         reason="critical",
         deadline_at=1_795_000_600.0,
+        assignment=ASSIGNMENT,
+    ),
+    ASSIGNMENT,
+    MIGRATIONS,
+    Migration(kind="lookup", state="canary", share=0.25, since=1_795_000_000.0, seq=3),
+    Transition(
+        kind="lookup",
+        seq=3,
+        come_from="canary",
+        to="canary",
+        share=0.25,
+        why="the quality holds",
+        by="gate",
+        evidence="{}",
+        at=1_795_000_000.0,
+    ),
+    Sample(
+        task_id="req_1",
+        tested_arm="local",
+        purpose="migration",
+        conversation="0f" * 12,
+        kind="lookup",
+        side="waiting",
+        probability=0.4,
+        base_arm="gemini-3.8-flash",
+        state="judged",
+        by="judge",
+        judge="claude-haiku-5-5",
+        base_quality=1.0,
+        tested_quality=0.5,
+        is_consistent=True,
+        judge_nano_usd=7,
+        tested_s=1.5,
+        at=1_795_000_000.0,
+    ),
+    JudgeAudit(
+        item="maths-1",
+        judge="claude-haiku-5-5",
+        kind="maths",
+        judged=0.5,
+        truth=1.0,
+        is_consistent=True,
+        at=1_795_000_000.0,
     ),
     BUILT_IN,
     BUILT_IN.kinds[0],
@@ -417,7 +499,23 @@ VALUES: tuple[object, ...] = (
     BALANCE,
     Granted(nano_usd=310, output_tokens=100),
     Denied(scope="month", left_nano_usd=5, is_spent=False),
-    Config(catalog=CATALOG, rules=RULES, prices=(PRICE_ROW,), budget=BUDGET, learning=LEARNING),
+    Config(
+        catalog=CATALOG,
+        rules=RULES,
+        prices=(PRICE_ROW,),
+        budget=BUDGET,
+        learning=LEARNING,
+        migrations=MIGRATIONS,
+    ),
+    Files(
+        models=ModelsFile.model_construct(),
+        routes=RoutesFile.model_construct(),
+        prices=PricesFile.model_construct(),
+        upstreams=UpstreamsFile.model_construct(),
+        budget=BudgetFile.model_construct(),
+        taxonomy=TaxonomyFile.model_construct(),
+        local=LOCAL,
+    ),
     Settings(
         api_key="key",
         ledger="/srv/ledger.sqlite3",

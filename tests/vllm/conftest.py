@@ -36,7 +36,12 @@ def tiny_model(vps_1_environment) -> Path:
 def asleep(tiny_model, tmp_path_factory) -> Iterator[Site]:
     """A system whose local model sleeps, and has no node."""
     home = tmp_path_factory.mktemp("local")
-    steering = {"TERCET_LOCAL": "cpu", "TERCET_VPS_1": "none", "TERCET_LOCAL_IDLE_S": str(IDLE_S)}
+    steering = {
+        "TERCET_LOCAL": "cpu",
+        "TERCET_PHASE": "ungated",
+        "TERCET_VPS_1": "none",
+        "TERCET_LOCAL_IDLE_S": str(IDLE_S),
+    }
     with running(home, **steering) as system:
         dashboard, token = re.search(r"dashboard +(\S+) \(token (\w+)\)", system.banner).groups()
         address = re.search(r"ray +(\S+) ", system.banner)[1]

@@ -171,6 +171,9 @@ def test_a_new_file_has_strict_tables(tmp_path: Path) -> None:
         "labels",
         "policies",
         "locks",
+        "transitions",
+        "samples",
+        "audits",
         "journaled",
     }
 

@@ -16,6 +16,7 @@ from fakes.running import environment
 from deployments.ledger import Ledger
 from router.cli import main
 from router.learning.features import Sketch
+from tercet.ledger import RequestClosed
 
 
 @pytest.fixture
@@ -93,8 +94,16 @@ def test_labels_of_tasks_in_the_ledger_take_kind_cost_and_propensity_from_there(
                 )
             )
         )  # fmt: skip
-    tercet("labels", "import", lines(tmp_path / "l", line(source="judge"), line(arm=HAIKU)))
+        asyncio.run(
+            ledger.close_request(
+                RequestClosed(task_id="t1", outcome="answered", answer="{}", at=AT + 2.5)
+            )
+        )
+    tercet(
+        "labels", "import", lines(tmp_path / "l", line(source="judge"), line(arm=HAIKU, seconds=4))
+    )
     by_arm = {label.arm: label for label in labels(file)}
+    assert (by_arm[FLASH].seconds, by_arm[HAIKU].seconds) == (2.5, 4.0)
     assert (by_arm[FLASH].propensity, by_arm[HAIKU].propensity) == (0.25, None)
     assert by_arm[FLASH].policy_version == "v7"
     assert (by_arm[FLASH].kind, by_arm[FLASH].size_tokens) == ("maths", 40)

@@ -50,7 +50,7 @@ def night(ledger: Ledger, at: Desk) -> steering.Outcome:
     return asyncio.run(steering.night(ledger, at, lambda _: None))
 
 
-def same_for(arms: tuple[str, ...], count: int = 150, **quality: float) -> list:
+def same_for(arms: tuple[str, ...], count: int = 250, **quality: float) -> list:
     return [
         label(f"t{n}", arm, kind="chat", is_declared=True, cost_nano_usd=COSTS[arm],
               quality=quality.get("flash", 0.8) if arm == FLASH else 0.8, at=AT - 500 + n)
@@ -119,8 +119,8 @@ def test_a_version_goes_its_way_night_by_night_and_no_new_one_is_fitted_meanwhil
     assert states(ledger) == {"v0": ("in_force", 1.0), "v1": ("canary", 0.25)}
     assert first.said == (
         "v1 goes from canary to canary with 25% of the tasks: chat: quality +0.000 [-0.018, "
-        "+0.018] on 150 tasks, margin 0.03: good enough; all kinds: quality +0.000 [-0.018, "
-        "+0.018] on 150 tasks, margin 0.03: good enough; +0.000 quality and 0.003900 USD less a "
+        "+0.018] on 250 tasks, margin 0.03: good enough; all kinds: quality +0.000 [-0.018, "
+        "+0.018] on 250 tasks, margin 0.03: good enough; +0.000 quality and 0.003900 USD less a "
         "task",
     )
     night(ledger, desk(file, now=AT + 86_400))

@@ -7,6 +7,7 @@ from fakes.rows import AT
 from router.learning.drift import Remedy
 from router.refit.alarming import alarms_of
 from router.refit.tasks import came
+from tercet.migration import Assignment
 
 REMEDY = Remedy(version="v0")
 ROUTE = {
@@ -18,6 +19,7 @@ def row(profile: object, routed: object, **changes: object) -> SimpleNamespace:
     fields = {
         "task_id": "t", "profile": json.dumps(profile), "route": json.dumps(routed),
         "outcome": "answered", "answer": '{"agreed_in_round": 1}', "opened_at_ns": round(AT * 1e9),
+        "closed_at_ns": round(AT * 1e9) + 1_500_000_000,
         "nano_usd": 7,
     }  # fmt: skip
     return SimpleNamespace(**(fields | changes))
@@ -44,6 +46,36 @@ def test_the_arm_that_was_drawn_is_the_draws() -> None:
     assert found.arm == FLASH
     assert found.draw is not None
     assert found.draw.propensities == {FLASH: 1.0}
+
+
+def test_a_tasks_row_tells_its_side_its_conversation_and_how_long_it_took() -> None:
+    assignment = {
+        "kind": "lookup", "state": "canary", "side": "treated", "propensity": 0.225,
+        "conversation": "c1",
+    }  # fmt: skip
+    instead = {"name": FLASH, "composition": "single", "seats": [{"model": FLASH}]}
+    route = {
+        "name": "local", "composition": "single", "seats": [{"model": "qwen"}],
+        "instead": instead, "assignment": assignment,
+    }  # fmt: skip
+    profile = {"kind": "lookup", "size_tokens": 12, "conversation": "c1"}
+    said = '{"settled_by": "one seat", "changed_outcome": null}'
+    (found,) = came([row(profile, route, answer=said)])
+    assert found.assignment == Assignment(**assignment)
+    assert (found.conversation, found.seconds) == ("c1", 1.5)
+    assert (found.route, found.composition, found.models) == ("local", "single", ("qwen",))
+    assert (found.settled_by, found.changed_outcome) == ("one seat", None)
+
+
+def test_a_row_of_the_release_before_is_of_no_side_and_no_known_conversation() -> None:
+    (found,) = came([row({"kind": "maths", "size_tokens": 12}, ROUTE, closed_at_ns=None)])
+    assert (found.conversation, found.assignment, found.seconds) == (None, None, None)
+    assert (found.route, found.composition, found.models) == ("tier3", "consensus", (HAIKU, FLASH))
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_time() -> None:
+    (found,) = came([row({"kind": "maths", "size_tokens": 12}, ROUTE, closed_at_ns=7)])
+    assert found.seconds == 0.0
 
 
 def test_rows_of_another_release_are_left_out() -> None:

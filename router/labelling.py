@@ -21,6 +21,8 @@ class Opinion:
     source: LabelSource
     cost_nano_usd: int | None = None
     """Of that answer."""
+    seconds: float | None = None
+    """How long that answer took."""
     policy_version: str | None = None
     """The version that routed the task."""
     draw: Draw | None = None
@@ -39,6 +41,7 @@ def label_of(task: Task, profile: Profile, opinion: Opinion, at: float) -> Label
         quality=opinion.quality,
         source=opinion.source,
         cost_nano_usd=opinion.cost_nano_usd,
+        seconds=opinion.seconds,
         size_tokens=profile.size_tokens,
         sketch=sketch_of(task_text(opening(task))).to_bytes(),
         policy_version=opinion.policy_version,

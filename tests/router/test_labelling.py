@@ -1,8 +1,8 @@
 from fakes.rows import AT
 
 from router.classify import classify
+from router.labelling import Opinion, label_of, propensity_of
 from router.learning.features import sketch_of
-from router.refit.labelling import Opinion, label_of, propensity_of
 from tercet.drawing import Draw
 from tercet.task import Hints, Task, turn
 

@@ -1,0 +1,1 @@
+"""Three months of one team's work, played at high speed: `make demo-quarter`."""

@@ -1,0 +1,26 @@
+"""A clock that runs as the machine's does, and is set forward between requests."""
+
+import asyncio
+import time
+
+
+class Clock:
+    """Unix seconds of the play."""
+
+    def __init__(self, start: float) -> None:
+        """Begin at `start`."""
+        self._ahead_s = start - time.monotonic()
+
+    def __call__(self) -> float:
+        """Return what time it is."""
+        return time.monotonic() + self._ahead_s
+
+    def forward(self, at: float) -> None:
+        """Set it to `at`; never back."""
+        self._ahead_s += max(0.0, at - self())
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until so many seconds have passed on it."""
+        until = self() + seconds
+        while self() < until:  # noqa: ASYNC110  nobody tells when it is set
+            await asyncio.sleep(0.02)

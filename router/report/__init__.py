@@ -1,0 +1,1 @@
+"""`tercet report`: what the months have cost and saved, how good that was, how sure it is."""

@@ -1,0 +1,1 @@
+"""A report in sections of sentences, tables and pictures."""

@@ -1,0 +1,1 @@
+"""Answers compared off the request path: who is sampled, how both are got, and who judges."""

@@ -1,0 +1,165 @@
+"""Which answers are compared with which others: decided by a hash of the conversation."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from router.assigning import place_of
+from router.choices import AUTO
+from router.learning.cold import ArmSpec, arm_id
+from router.lessons import conversation_of
+from router.shadowing.judging import REQUEST_TOKENS
+from tercet.answer import Answer
+from tercet.catalog import LOCAL, Catalog
+from tercet.content import ToolUse, media_in
+from tercet.migration import MigrationRules, MigrationState, Purpose, Sample
+from tercet.route import Route, Seat
+from tercet.task import Profile, Task
+
+_COMPARED: Final[frozenset[MigrationState]] = frozenset({"shadow", "canary", "promoted"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A task, and the answer that its caller was given."""
+
+    task: Task
+    profile: Profile
+    route: Route
+    answer: Answer
+    seconds: float
+    """How long the answer took."""
+    at: float
+    """Unix seconds at its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """An answer that was given, and the route to the one that it is compared with."""
+
+    sample: Sample
+    """As it was chosen."""
+    run: Route
+    """Played off the request path."""
+    is_base_run: bool
+    """It leads to the base's answer; else to the tested one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """What it is decided on."""
+
+    rules: MigrationRules
+    catalog: Catalog
+    specs: Sequence[ArmSpec]
+    """The arms of the catalog."""
+
+    def pairs(self, given: Given) -> tuple[Pair, ...]:
+        """Return what is to be compared with an answer: nearly always nothing."""
+        return (*self._migration(given), *self._composition(given))
+
+    def _migration(self, given: Given) -> Iterator[Pair]:
+        """Yield the local model beside the API that answered, or the other way round."""
+        route, assignment = given.route, given.route.assignment
+        if assignment is None or assignment.state not in _COMPARED:
+            return
+        if assignment.side == "treated":
+            # Of a task that fell back an API has answered: nothing is there to be compared.
+            is_local = route.name == LOCAL and given.answer.model == route.seats[0].model
+            if route.instead is not None and is_local:
+                share = self.rules.watch_share
+                yield from self._pair(given, route, route.instead, share)
+        elif LOCAL in self.catalog.tiers:
+            # Those who are held out for ever are few in the end, and cost local seconds alone.
+            is_every = assignment.state == "promoted" and assignment.side == "held_out"
+            share = 1.0 if is_every else self.rules.shadow_share
+            yield from self._pair(given, self._local(given.task), route, share)
+
+    def _pair(self, given: Given, tested: Route, base: Route, share: float) -> Iterator[Pair]:
+        if self._is_in("migration", given, share):
+            arms = arm_of(tested, self.specs), arm_of(base, self.specs)
+            is_base_run = tested is given.route
+            yield Pair(
+                sample=_sample("migration", given, arms, share),
+                run=base if is_base_run else tested,
+                is_base_run=is_base_run,
+            )
+
+    def _composition(self, given: Given) -> Iterator[Pair]:
+        """Yield each seat of a composition by itself."""
+        task, route, share = given.task, given.route, self.rules.composition_share
+        is_auto = task.model == AUTO and task.hints.tier is None and not task.hints.strict
+        if not is_auto or len(route.seats) < 2 or not self._is_in("composition", given, share):
+            return
+        base = arm_of(route, self.specs)
+        for seat in route.seats:
+            spec = self._alone(seat.model)
+            if spec is not None:
+                yield Pair(
+                    sample=_sample("composition", given, (spec.id, base), share),
+                    run=_single(spec.route, seat.tier, seat.model, task),
+                    is_base_run=False,
+                )
+
+    def _is_in(self, purpose: Purpose, given: Given, share: float) -> bool:
+        """Say whether a conversation is sampled; so all of its tasks are, or none."""
+        return place_of(conversation_of(given.task), f"{self.rules.salt} {purpose}") < share
+
+    def _local(self, task: Task) -> Route:
+        return _single(LOCAL, LOCAL, self.catalog.tiers[LOCAL].seats[0].model, task)
+
+    def _alone(self, model: str) -> ArmSpec | None:
+        alone = (spec for spec in self.specs if spec.models == (model,))
+        return next(alone, None)
+
+
+def is_fit(given: Given) -> bool:
+    """Say whether an answer can be compared with another: as text, and by who reads it all."""
+    task = given.task
+    is_text = not any(media_in(message.parts) for message in task.messages)
+    is_said = not any(isinstance(part, ToolUse) for part in given.answer.parts)
+    is_read = given.profile.size_tokens <= REQUEST_TOKENS
+    return is_text and is_said and is_read and not task.is_agentic
+
+
+def arm_of(route: Route, specs: Sequence[ArmSpec]) -> str:
+    """Return the arm that a route is, in whatever order it seats the models."""
+    if route.draw is not None:
+        return route.draw.arm
+    name, models = route.name, tuple(dict.fromkeys(seat.model for seat in route.seats))
+    if route.escalation is not None:
+        name, models = f"{name}+{route.escalation.tier}", (*models, route.escalation.model)
+    found = (
+        spec.id
+        for spec in specs
+        if (spec.route, {*spec.models}) == (route.name, {*models})
+        and (spec.escalates_to is None) == (route.escalation is None)
+    )
+    return next(found, arm_id(name, models))
+
+
+def _single(name: str, tier: str, model: str, task: Task) -> Route:
+    return Route(
+        name=name,
+        composition="single",
+        seats=(Seat(role="single", tier=tier, model=model),),
+        reason="to be compared",
+        deadline_at=task.deadline_at,
+    )
+
+
+def _sample(purpose: Purpose, given: Given, arms: tuple[str, str], share: float) -> Sample:
+    tested, base = arms
+    assignment = given.route.assignment
+    return Sample(
+        task_id=given.task.id,
+        tested_arm=tested,
+        purpose=purpose,
+        conversation=conversation_of(given.task),
+        kind=given.profile.kind,
+        side=None if assignment is None else assignment.side,
+        probability=share,
+        base_arm=base,
+        state="chosen",
+        at=given.at,
+    )
