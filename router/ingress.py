@@ -51,11 +51,12 @@ def _reach(proxies: Proxies) -> Reach:
     async def is_ready() -> bool:
         return await all_ready(proxies, READY_WITHIN_S)
 
+    local = proxies.get(LOCAL)
     return Reach(
         call=call_through(proxies),
         count=count_through(proxies),
         is_ready=is_ready,
         replicas=replicas,
-        report=report_through(proxies[LOCAL]),
-        wake=wake_through(proxies[LOCAL]),
+        report=None if local is None else report_through(local),
+        wake=None if local is None else wake_through(local),
     )

@@ -40,9 +40,9 @@ class Reach:
     is_ready: Callable[[], Awaitable[bool]]
     replicas: Callable[[], int]
     """Of how many this is one."""
-    report: Ask
-    """How ready the local model is; not asked where there is none."""
-    wake: Ask
+    report: Ask | None
+    """How ready the local model is; `None`: nothing is there that knows."""
+    wake: Ask | None
     clock: Callable[[], float] = time.time
     """Unix seconds."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -137,10 +137,11 @@ class Replica:
 
     def _local(self) -> LocalFeed | None:
         """Return what keeps the local model's readiness; `None`: there is none."""
-        if self._config.local is None:
+        report, wake = self._reach.report, self._reach.wake
+        if self._config.local is None or report is None or wake is None:
             return None
         holding = Holding(self._config.rules.local.held, self._reach.clock)
-        return LocalFeed(holding, self._reach.report, self._reach.wake)
+        return LocalFeed(holding, report, wake)
 
     def _learning(self) -> LessonFeed | None:
         """Return what keeps what was learned; `None`: the plan's rule routes whatever was."""

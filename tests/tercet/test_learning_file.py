@@ -19,6 +19,11 @@ SHIPPED = LearningRules(
     window_s=2_592_000.0,
     least_labels=100,
     kept_s=15_552_000.0,
+    bounds={
+        "quality_per_usd": (1.0, 1_000.0),
+        "margin": (0.01, 0.05),
+        "escalates_up_to_tokens": (100.0, 20_000.0),
+    },
 )
 
 

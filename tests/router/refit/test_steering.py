@@ -118,9 +118,9 @@ def test_a_version_goes_its_way_night_by_night_and_no_new_one_is_fitted_meanwhil
     first = night(ledger, desk(file))
     assert states(ledger) == {"v0": ("in_force", 1.0), "v1": ("canary", 0.25)}
     assert first.said == (
-        "v1 goes from canary to canary with 25% of the tasks: chat: quality +0.000 [-0.018, "
-        "+0.018] on 250 tasks, margin 0.03: good enough; all kinds: quality +0.000 [-0.018, "
-        "+0.018] on 250 tasks, margin 0.03: good enough; +0.000 quality and 0.003900 USD less a "
+        "v1 goes from canary to canary with 25% of the tasks: chat: quality +0.000 [-0.026, "
+        "+0.026] on 250 tasks, margin 0.03: good enough; all kinds: quality +0.000 [-0.026, "
+        "+0.026] on 250 tasks, margin 0.03: good enough; +0.000 quality and 0.003900 USD less a "
         "task",
     )
     night(ledger, desk(file, now=AT + 86_400))

@@ -153,7 +153,7 @@ def test_sketches_show_what_the_pictures_do() -> None:
 
 
 def test_ticks_are_round_and_within() -> None:
-    assert list(ticks(-0.04, 0.07)) == pytest.approx([-0.025, 0, 0.025, 0.05], abs=0.011)
+    assert list(ticks(-0.04, 0.07)) == [0.0, 0.05]
     assert list(ticks(0, 200)) == [0, 50, 100, 150, 200]
     assert list(ticks(1, 1)) == []
 
@@ -240,7 +240,7 @@ def test_text_is_wrapped_and_warns_in_big_letters() -> None:
     )
     lines = as_text(document).split("\n")
     assert max(map(len, lines)) <= 100
-    assert lines[5].startswith("!!! WORD WORD")
+    assert lines[6].startswith("!!! WORD WORD")
     assert "- one" in lines
 
 

@@ -1,5 +1,5 @@
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from router.shadowing.door import Door, Patience
 from router.waking import Holding
@@ -25,7 +25,8 @@ class Model:
     def door(self, **patience) -> Door:
         self.holding = Holding(1, self.clock)
         self.holding.note(self.readiness)
-        return Door(self.holding, self.wake, self.clock, Patience(**patience), self.sleep)
+        short = Patience(wait_s=600.0, wake_after_s=300.0)
+        return Door(self.holding, self.wake, self.clock, replace(short, **patience), self.sleep)
 
     def clock(self) -> float:
         return self.now

@@ -47,6 +47,7 @@ LINES = {
     HAIKU: ["The capital is Canberra."],
     FLASH: [A_WINS, B_WINS],
 }
+PATIENCE = Patience(wait_s=600.0, wake_at=1_000, wake_after_s=300.0)
 
 
 @dataclass
@@ -98,7 +99,7 @@ async def site(lines=None, call=None, readiness=READY, rules=RULES, **reach):
         ),
         taxonomy=CONFIG.taxonomy,
         run_s=300.0,
-        door=Door(holding, wake, lambda: clock[0], Patience(wake_at=1_000), sleep),
+        door=Door(holding, wake, lambda: clock[0], PATIENCE, sleep),
     )
     shadowing = Shadowing(means)
     yield Site(shadowing, rows, script, holding, clock)
@@ -266,14 +267,14 @@ def test_while_the_judge_cannot_be_asked_agreements_are_not_counted_either(
     ]  # fmt: skip
 
 
-def test_a_sleeping_model_is_waited_for_ten_minutes() -> None:
+def test_a_sleeping_model_is_waited_for_as_long_as_patience_says() -> None:
     started = played(held_out("x"), readiness=Readiness(kind="warming", since=NOW, why="it loads"))
     assert started.states == [("chosen", None), ("left", "asleep")]
     assert started.clock[0] == NOW + 600
     assert started.script.calls == []
 
 
-def test_one_that_has_waited_five_minutes_has_it_woken() -> None:
+def test_one_that_has_waited_long_has_it_woken() -> None:
     found = played(held_out("x"), readiness=ASLEEP)
     assert found.states[-1] == ("judged", None)
     assert found.clock[0] == NOW + 301
