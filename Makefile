@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench chaos clients vps_1 vllm local-demo gpu-demo check fix lock clean
+.PHONY: help run test bench chaos clients vps_1 vllm local-demo gpu-demo demo-quarter check fix lock clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -57,6 +57,9 @@ local-demo: $(VENV)/.run .vps_1/.made ## asleep, spilt, woken, answered, asleep:
 
 gpu-demo: $(VENV)/.run .vps_1/.made ## the rented machine's whole life on this one (root, openssh-server)
 	$(BIN)/python examples/rented_life.py $(ARGS)
+
+demo-quarter: $(VENV)/.run ## three months at high speed: baseline, migration, tuning, a report of each (minutes)
+	$(BIN)/python -m examples.quarter $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types and import directions
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from router.golden.commands import add_compositions, add_golden
 from router.gpu.commands import add_gpu
 from router.migrations.commands import add_migration
 from router.plan.command import add_plan
-from router.refit.commands import add_labels, add_policy
+from router.refit.commands import add_labels, add_policy, add_replay
 from router.report.command import add_report
 from router.run import run
 from tercet.config import settings
@@ -36,8 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command",
         required=True,
-        metavar="{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels,migration,report,"
-        "golden,compositions}",
+        metavar="{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels,replay,migration,"
+        "report,golden,compositions}",
     )
     foreground = commands.add_parser(
         "run",
@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add_route(commands, chosen)
     add_policy(commands, chosen)
     add_labels(commands, chosen)
+    add_replay(commands, chosen)
     add_migration(commands, chosen)
     add_report(commands, chosen)
     add_golden(commands, chosen)

@@ -97,7 +97,7 @@ def planned(wanted: Wanted, config: Config, suites: Suites, now: float) -> Plan:
     """
     if unknown := config.taxonomy.unknown(wanted.kinds):
         raise ConfigError(
-            f"{unknown[0]!r} is no kind; kinds are {', '.join(config.taxonomy.names)}"
+            f"{unknown[0]!r} is no kind of task; kinds are {', '.join(config.taxonomy.names)}"
         )
     specs = arms_of_catalog(config.catalog, config.rules)
     arms = arms_named(wanted.arms, specs)

@@ -55,8 +55,8 @@ def test_help_lists_the_commands_for_people_and_what_steers_them(monkeypatch, ca
     printed = capsys.readouterr().out
 
     assert (
-        "{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels,migration,report,"
-        "golden,compositions}" in printed
+        "{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels,replay,migration,"
+        "report,golden,compositions}" in printed
     )
     assert "  system" not in printed
     assert "TERCET_API_KEY" in printed

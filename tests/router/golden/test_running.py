@@ -283,7 +283,7 @@ def test_what_a_run_is_expected_to_cost_is_known_before(tmp_path) -> None:
 def test_kinds_arms_and_empty_choices_are_told(tmp_path) -> None:
     suites = Suites(tasks=(golden(),), pairs=())
     for changes, said in (
-        ({"kinds": ["riddle"]}, "'riddle' is no kind; kinds are"),
+        ({"kinds": ["riddle"]}, "'riddle' is no kind of task; kinds are"),
         ({"arms": ["gpt"]}, "'gpt' is no arm"),
         ({"kinds": ["maths"]}, "there is no golden task to ask"),
     ):
