@@ -42,6 +42,8 @@ class Said:
     nano_usd: int | None
     """By its receipt; `None`: there was none in time."""
     seconds: float
+    is_simulated: bool
+    """By the project's own upstreams: it says nothing of the models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class _Extras(BaseModel):
     request_id: str
     models: list[str]
     degraded: list[str]
+    simulated: bool
 
 
 class _Reply(BaseModel):
@@ -113,6 +116,7 @@ class Gateway:
             degraded=tuple(reply.tercet.degraded),
             nano_usd=None if receipt is None else receipt.cost_nano_usd,
             seconds=seconds,
+            is_simulated=reply.tercet.simulated,
         )
 
     async def _refused(self, response: httpx2.Response) -> Unsaid:

@@ -17,6 +17,7 @@ from router.books.table import table
 from router.golden.asking import Gateway, Unsaid
 from router.golden.judging import Judge, Opinion
 from router.golden.making import client, require_gateway
+from router.golden.showing import SIMULATED
 from router.golden.suites import load_suites
 from router.golden.tasks import GoldPair
 from router.shadowing.judging import Case
@@ -56,6 +57,7 @@ class Heard:
     """`None`: no verdict, and `why` says why."""
     why: str = ""
     nano_usd: int = 0
+    is_simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +164,13 @@ def _heard(judge: str, pair: GoldPair, said: Opinion | Unsaid, at: float) -> Hea
         is_consistent=said.judgement.is_consistent,
         at=at,
     )
-    return Heard(pair=pair, judge=judge, audit=row, nano_usd=said.nano_usd)
+    return Heard(
+        pair=pair,
+        judge=judge,
+        audit=row,
+        nano_usd=said.nano_usd,
+        is_simulated=said.is_simulated,
+    )
 
 
 def standings(heard: Iterable[Heard]) -> Sequence[Standing]:
@@ -209,6 +217,8 @@ def _print(heard: Sequence[Heard], *, as_json: bool) -> None:
     found, spent = standings(heard), sum(one.nano_usd for one in heard)
     reasons = [f"{one.judge}: {one.why}" for one in heard if one.audit is None]
     left = {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+    if any(one.is_simulated for one in heard):
+        sys.stderr.write(SIMULATED)
     if as_json:
         told = {"judges": [_document(one) for one in found], "left": left, "spent_nano_usd": spent}
         sys.stdout.write(f"{json.dumps(told, allow_nan=False)}\n")

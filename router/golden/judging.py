@@ -17,6 +17,7 @@ class Opinion:
 
     judgement: Judgement
     nano_usd: int
+    is_simulated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +32,13 @@ class Judge:
     async def __call__(self, case: Case) -> Opinion | Unsaid:
         """Compare two answers."""
         grades: list[Grades] = []
-        spent = 0
+        spent, is_simulated = 0, False
         for shown in (case, case.swapped):
             said = await self.ask(_question(self.model, brief(shown, self.texts)))
             spent += said.nano_usd or 0
             if isinstance(said, Unsaid):
                 return Unsaid(why=f"the judge: {said.why}", nano_usd=spent)
+            is_simulated |= said.is_simulated
             if said.models != frozenset({self.model}):
                 others = ", ".join(sorted(said.models))
                 return Unsaid(why=f"{others} judged, not {self.model}", nano_usd=spent)
@@ -44,7 +46,7 @@ class Judge:
             if verdict is None:
                 return Unsaid(why="the judge gave no verdict that can be read", nano_usd=spent)
             grades.append(verdict)
-        return Opinion(judgement=judged(*grades), nano_usd=spent)
+        return Opinion(judgement=judged(*grades), nano_usd=spent, is_simulated=is_simulated)
 
 
 def _question(model: str, prompt: Prompt) -> Question:

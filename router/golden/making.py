@@ -19,7 +19,7 @@ from router.golden.checking import Workbench
 from router.golden.expecting import expected_by, profile_of, task_of
 from router.golden.judging import Judge
 from router.golden.running import Result, Scene, Unit, left, run
-from router.golden.showing import as_document, as_text, rows_of
+from router.golden.showing import SIMULATED, as_document, as_text, rows_of
 from router.golden.suites import load_suites
 from router.golden.tasks import Suites
 from router.labelling import Opinion, label_of
@@ -259,6 +259,8 @@ def _print(plan: Plan, results: Sequence[Result], wanted: Wanted, now: float) ->
     found = [label_from(one, plan.config, now) for one in results if one.quality is not None]
     rows = rows_of([*plan.earlier, *found])
     spent = sum((one.nano_usd or 0) + one.judge_nano_usd for one in results)
+    if any(one.is_simulated for one in results):
+        sys.stderr.write(SIMULATED)
     if wanted.as_json:
         sys.stdout.write(f"{json.dumps(as_document(rows, left(results), spent))}\n")
     else:

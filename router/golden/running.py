@@ -46,6 +46,7 @@ class Result:
     """Of the answer."""
     judge_nano_usd: int = 0
     seconds: float | None = None
+    is_simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,7 @@ async def _answered(unit: Unit, scene: Scene) -> Result:
         nano_usd=cost,
         judge_nano_usd=found.nano_usd,
         seconds=said.seconds,
+        is_simulated=said.is_simulated,
     )
 
 
@@ -149,6 +151,7 @@ async def _said(unit: Unit, scene: Scene) -> Said | Unsaid:
         degraded=tuple(voice for one in answers for voice in one.degraded),
         nano_usd=nano_usd,
         seconds=max(one.seconds for one in answers),
+        is_simulated=any(one.is_simulated for one in answers),
     )
 
 

@@ -10,6 +10,7 @@ from tercet.learning import Label
 from tercet.usage import NANO_USD_PER_USD
 
 ALL = "all"
+SIMULATED = "note: the upstreams are simulated, so this says nothing of the models\n"
 _HEADINGS = ("kind", "arm", "tasks", "quality", "95 %", "USD an answer", "median s", "by")
 
 

@@ -93,6 +93,7 @@ class Answers:
             "request_id": task_id,
             "models": self.speaks.get(body["model"], [body["model"]]),
             "degraded": self.degraded,
+            "simulated": False,
         }
         reply = {"choices": [{"message": {"content": said}}], "tercet": extras}
         return httpx2.Response(200, json=reply, headers=headers)

@@ -1,4 +1,4 @@
-"""The judge's audit: what each judge says of pairs whose qualities are known, and what that shows."""
+"""The judge's audit: what judges say of pairs whose qualities are known."""
 
 import asyncio
 import json

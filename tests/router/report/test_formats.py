@@ -141,15 +141,18 @@ def test_of_nothing_there_is_no_picture_and_the_words_are_shown(shape: Shape) ->
 
 
 def test_sketches_show_what_the_pictures_do() -> None:
-    assert sketch(SHAPES["whiskers"])[0] == (
-        "lookup                              !-o+-".replace("+", "|")
-        if False
-        else sketch(SHAPES["whiskers"])[0]
-    )
+    lookup, code, *_ = sketch(SHAPES["whiskers"])
+    assert lookup == "lookup                             !o-"
+    assert code == "routine_code -----------------------!----o-------------------"
     (row, *_) = sketch(SHAPES["timeline"])
-    assert re.fullmatch(r"lookup ·+s?c+P+x+", row)
-    assert [line.count("█") + line.count("▒") for line in sketch(SHAPES["bars"])[:3]] == [0, 0, 0]
-    assert "12,345.68 USD" in sketch(SHAPES["bars"])[1]
+    assert row == "lookup " + "·" * 5 + "c" * 16 + "P" * 6 + "x" * 21
+    small, large, *_ = sketch(SHAPES["bars"])
+    assert small == "routine_code                       ▏ 1.75 USD"
+    assert (large.count("▓"), large.endswith(" 12,345.68 USD")) == (48, True)
+    line, end, target, _ = sketch(SHAPES["band"])
+    assert line == "12-31 ▁▁█ 01-09"
+    assert end == "forecast 120.00 USD at the end (60.00 to 240.00)"
+    assert target == "target: 180.00 USD"
 
 
 def test_ticks_are_round_and_within() -> None:

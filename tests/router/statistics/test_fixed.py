@@ -2,6 +2,7 @@ from math import inf
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from router.statistics.fixed import mean_bounds, proportion_bounds
 
@@ -31,3 +32,20 @@ def test_a_mean_of_three_is_within_students_bounds() -> None:
 
 def test_one_value_bounds_nothing() -> None:
     assert mean_bounds(np.array([1.0])) == (-inf, inf)
+
+
+@pytest.mark.parametrize(("passed", "groups"), [(3, 10), (17, 400)])
+def test_whole_counts_have_the_bounds_of_clopper_and_pearson(passed, groups) -> None:
+    exact = binomtest(passed, groups).proportion_ci(method="exact")
+    assert proportion_bounds(passed, groups) == pytest.approx((exact.low, exact.high))
+
+
+def test_means_of_several_answers_are_covered_at_least_as_often_as_is_said() -> None:
+    chance = np.random.default_rng(7)
+    hits = 0
+    for _ in range(2_000):
+        hard = chance.beta(1, 2, 40)  # of mean one third
+        passed = float((chance.binomial(3, hard) / 3).sum())
+        low, high = proportion_bounds(passed, 40)
+        hits += low <= 1 / 3 <= high
+    assert hits / 2_000 >= 0.95
