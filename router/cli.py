@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         "TERCET_API_KEY (else one is made and kept in var/api_key), TERCET_LEDGER "
         "(var/ledger.sqlite3, or a postgresql:// URL), TERCET_MONTH_CAP_USD, TERCET_REPLICAS (1), "
         "ANTHROPIC_API_KEY, GEMINI_API_KEY, ANTHROPIC_BASE_URL, "
-        "GOOGLE_GEMINI_BASE_URL, TERCET_LOCAL (off, gpu or cpu).",
+        "GOOGLE_GEMINI_BASE_URL, TERCET_LOCAL (off, gpu or cpu), TERCET_PHASE.",
     )
     foreground.set_defaults(do=_foreground)
     system = commands.add_parser(
