@@ -20,6 +20,8 @@ class Scenario:
     """By how much it falls at `drops_at`."""
     drops_at: float = 0.6
     """Share of the month."""
+    agree: float = 0.4
+    """With what chance both models say the same: the less, the more differences spread."""
     api_usd: float = 0.02
     """Mean price of a request at the API."""
     api_factor: float = 1.0
@@ -58,6 +60,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     GOOD.named("falls 20 points", drop=0.20),
     GOOD.named("falls 30 points", drop=0.30),
     GOOD.named("falls 20 points, sampled by task", drop=0.20, is_sampled_by_task=True),
+    GOOD.named("noisier", agree=0.1),
+    GOOD.named("noisier, falls 20 points", agree=0.1, drop=0.20),
     GOOD.named("sampled by task", is_sampled_by_task=True),
     GOOD.named("loses money", api_usd=0.004, always_on=True),
     GOOD.named("API twice the price from mid-month", api_factor=2.0),

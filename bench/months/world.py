@@ -21,8 +21,6 @@ GAP_S = 120.0
 COST_CV = 2.0
 SHARED = 0.4
 """With what chance a task takes its luck from its conversation, so that its tasks are alike."""
-AGREE = 0.4
-"""With what chance both models say the same."""
 API_QUALITY = 0.7
 SECONDS_SIGMA = 0.6
 WITHIN = 0.5
@@ -78,7 +76,7 @@ def drawn(scenario: Scenario, tenant: Tenant, seed: Sequence[int], salt: str) ->
     side = np.array([place_of(f"{seed} {one}", salt) for one in range(groups)])[conversations]
     sample = rng.random(count) if scenario.is_sampled_by_task else rng.random(groups)[conversations]
     delta = np.where(at < scenario.fell_at, 0.0, -scenario.drop) + scenario.delta
-    api_quality, local_quality, is_same = _qualities(delta, conversations, rng)
+    api_quality, local_quality, is_same = _qualities(delta, conversations, scenario.agree, rng)
     size, nano_usd = _costs(scenario, tenant, conversations, rng)
     raised = np.where(at < DAYS * DAY_S / 2, 1.0, scenario.api_factor)
     slow = rng.lognormal(0.0, SECONDS_SIGMA, (2, count))
@@ -139,15 +137,15 @@ def _luck(conversations: Integers, rng: np.random.Generator) -> Floats:
 
 
 def _qualities(
-    delta: Floats, conversations: Integers, rng: np.random.Generator
+    delta: Floats, conversations: Integers, agree: float, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Bools]:
     """Draw qualities of 0, 1/2 and 1 whose expected difference is `delta`, exactly.
 
     And whether the two answers are the same.
     """
     api = _graded(_luck(conversations, rng), np.full(len(delta), API_QUALITY))
-    is_same = _luck(conversations, rng) < AGREE
-    other = _graded(_luck(conversations, rng), API_QUALITY + delta / (1.0 - AGREE))
+    is_same = _luck(conversations, rng) < agree
+    other = _graded(_luck(conversations, rng), API_QUALITY + delta / (1.0 - agree))
     return api, np.where(is_same, api, other), is_same
 
 
