@@ -13,7 +13,7 @@ import numpy as np
 from router.admitting import Case, bar_of, case_of
 from router.assigning import hard_rule
 from router.choices import Choices
-from router.learning.cold import ArmSpec, arm_id
+from router.learning.cold import ArmSpec, arm_of
 from router.learning.deferral_options import ANY_KIND
 from router.learning.document import Policy
 from router.learning.estimates import Estimates, Expected
@@ -131,7 +131,9 @@ def _version(task: Task, lessons: Lessons | None) -> Policy | None:
 
 def _forced(route: Route, why: str, policy: Policy, lessons: Lessons) -> Route:
     """Say of a route that it was not the version's choice."""
-    return replace(route, policy=policy.version, draw=forced(_arm_of(route, lessons), why))
+    return replace(
+        route, policy=policy.version, draw=forced(arm_of(route, lessons.specs.values()), why)
+    )
 
 
 def _expected(case: Case, policy: Policy, lessons: Lessons) -> tuple[Weighed, ...]:
@@ -216,21 +218,6 @@ def _kept(case: Case, prospects: Mapping[str, Prospect]) -> Draw | None:
     if kept is None or not case.is_agentic or kept.arm not in prospects:
         return None
     return forced(kept.arm, "the conversation's own seat")
-
-
-def _arm_of(route: Route, lessons: Lessons) -> str:
-    """Return the arm that a route is, in whatever order it seats the models."""
-    models = tuple(dict.fromkeys(seat.model for seat in route.seats))
-    name, asked = route.name, models
-    if route.escalation is not None:
-        name, asked = f"{name}+{route.escalation.tier}", (*models, route.escalation.model)
-    found = (
-        spec.id
-        for spec in lessons.specs.values()
-        if (spec.route, {*spec.models}) == (route.name, {*asked})
-        and (spec.escalates_to is None) == (route.escalation is None)
-    )
-    return next(found, arm_id(name, asked))
 
 
 def _told(weighing: Weighing, profile: Profile) -> str:

@@ -5,22 +5,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, text
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from deployments.ledger.database import Database
 from deployments.ledger.operations import Operation, ns
 from deployments.ledger.page import Page, Row
 from deployments.ledger.schema import labels
+from deployments.ledger.statements import upsert
 from tercet.learning import Label, LabelCount
 
-_COLUMNS = tuple(column.name for column in labels.columns)
-_KEY = tuple(column.name for column in labels.primary_key)
-_PUT = text(
-    f"INSERT INTO labels ({', '.join(_COLUMNS)}) "  # noqa: S608  our own names
-    f"VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "
-    f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEY)
-)
+_PUT = upsert(labels)
 _SINCE = labels.c.at_ns >= bindparam("since_ns")
 _ALL = select(labels).where(_SINCE).order_by(labels.c.at_ns, *labels.primary_key)
 _SORT = (labels.c.kind, labels.c.arm, labels.c.source)

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from sqlalchemy import Connection, Table, TextClause, bindparam, func, insert, select, text
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from deployments.ledger.schema import leases, spans
+from deployments.ledger.statements import upsert
 from tercet.accrual import months
 from tercet.leases import Span, lease_scopes
 
@@ -32,18 +33,8 @@ _LAST = (
 )
 
 
-def _put(table: Table) -> TextClause:
-    names, key = list(table.columns.keys()), list(table.primary_key.columns.keys())
-    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
-    return text(
-        f"INSERT INTO {table.name} ({', '.join(names)}) "  # noqa: S608  our own names
-        f"VALUES ({', '.join(f':{name}' for name in names)}) "
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
-    )
-
-
 _ADD_LEASE = insert(leases)
-_PUT_LEASE, _PUT_SPAN = _put(leases), _put(spans)
+_PUT_LEASE, _PUT_SPAN = upsert(leases), upsert(spans)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, bindparam, select, text
+from sqlalchemy import Connection, bindparam, select
 
 from deployments.ledger.evidence_schema import audits, samples
 from deployments.ledger.operations import Operation, execute, ns
 from deployments.ledger.page import Row
+from deployments.ledger.statements import upsert
 from tercet.migration import JudgeAudit, Sample
 
 # What a column is called whose value has a name that is not for SQL.
@@ -16,17 +17,7 @@ _COLUMNS = {"at": "at_ns", "by": "judged_by", "is_consistent": "consistent"}
 _FIELDS = {column: field for field, column in _COLUMNS.items()}
 
 
-def _put(table: str, names: Sequence[str], key: Sequence[str]) -> TextClause:
-    others = [f"{name} = excluded.{name}" for name in names if name not in key]
-    return text(
-        f"INSERT INTO {table} ({', '.join(names)}) "  # noqa: S608  our own names
-        f"VALUES ({', '.join(f':{name}' for name in names)}) "
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(others)}"
-    )
-
-
-_PUT_SAMPLE = _put("samples", samples.columns.keys(), samples.primary_key.columns.keys())
-_PUT_AUDIT = _put("audits", audits.columns.keys(), audits.primary_key.columns.keys())
+_PUT_SAMPLE, _PUT_AUDIT = upsert(samples), upsert(audits)
 _SAMPLES = (
     select(samples)
     .where(samples.c.at_ns >= bindparam("since_ns"))

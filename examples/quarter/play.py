@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -134,8 +135,6 @@ async def _month(stage: Stage, config: Config, asks: Sequence[Ask]) -> None:
 
 def ask_day(at: float) -> str:
     """Return the day of a time, for whoever watches."""
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(at, UTC).strftime("%d %b")
 
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from router.arguments import take_ledger
 from tercet.config import Settings
 
 Commands = Any  # argparse's own type is private
@@ -42,11 +43,7 @@ def add_route(commands: Commands, chosen: Settings) -> None:
     parser.add_argument(
         "--version", metavar="V", help="as if this one were in force (`tercet policy list`)"
     )
-    parser.add_argument(
-        "--ledger",
-        metavar="PATH_OR_URL",
-        help="an SQLite file or postgresql://...; default: TERCET_LEDGER, else var/ledger.sqlite3",
-    )
+    take_ledger(parser, None)
     parser.add_argument("--json", action="store_true", help="for programs; has everything")
     parser.set_defaults(do=_route, default_ledger=chosen.ledger)
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from router.arguments import take_ledger
 from router.books.show import BY
 from tercet.config import Settings, load, settings
 from tercet.errors import ConfigError
@@ -29,19 +30,9 @@ def add_commands(commands: Commands, chosen: Settings) -> None:
     for add in (
         _add_show, _add_reconcile, _add_verify, _add_export, _add_repair, _add_lift,
     ):  # fmt: skip
-        _take_ledger(add(verbs), chosen)
-    _take_ledger(_add_short_reconcile(commands), chosen)
+        take_ledger(add(verbs), chosen.ledger)
+    take_ledger(_add_short_reconcile(commands), chosen.ledger)
     _add_prices(commands)
-
-
-def _take_ledger(parser: argparse.ArgumentParser, chosen: Settings) -> None:
-    parser.add_argument(
-        "--ledger",
-        default=chosen.ledger,
-        metavar="PATH_OR_URL",
-        # Not the default itself: a URL has a password.
-        help="an SQLite file or postgresql://...; default: TERCET_LEDGER, else var/ledger.sqlite3",
-    )
 
 
 def _add_show(verbs: Commands) -> argparse.ArgumentParser:

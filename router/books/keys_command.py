@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from router.arguments import take_ledger
 from tercet.config import Settings, load
 from tercet.config_files import Usd
 from tercet.usage import NANO_USD_PER_USD
@@ -34,14 +35,7 @@ def add_keys(commands: Commands, chosen: Settings) -> None:
     for add in (_add_create, _add_list, _add_rotate, _add_revoke):
         verb: argparse.ArgumentParser = add(verbs)
         verb.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
-        verb.add_argument(
-            "--ledger",
-            default=chosen.ledger,
-            metavar="PATH_OR_URL",
-            # Not the default itself: a URL has a password.
-            help="an SQLite file or postgresql://...; default: TERCET_LEDGER, else "
-            "var/ledger.sqlite3",
-        )
+        take_ledger(verb, chosen.ledger)
 
 
 def _add_create(verbs: Commands) -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from router.arguments import take_ledger
 from tercet.config import Settings
 from tercet.usage import NANO_USD_PER_USD
 
@@ -133,13 +134,7 @@ def _take_folder(parser: argparse.ArgumentParser) -> None:
 
 def _take_books(parser: argparse.ArgumentParser, chosen: Settings) -> None:
     parser.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
-    parser.add_argument(
-        "--ledger",
-        default=chosen.ledger,
-        metavar="PATH_OR_URL",
-        # Not the default itself: a URL has a password.
-        help="an SQLite file or postgresql://...; default: TERCET_LEDGER, else var/ledger.sqlite3",
-    )
+    take_ledger(parser, chosen.ledger)
 
 
 def _count(text: str) -> int:

@@ -1,6 +1,6 @@
 """Before the first label: the arms there are, and what is expected of each by public results."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -9,6 +9,7 @@ import numpy as np
 from router.learning.estimates import Estimates, Table
 from tercet.catalog import LOCAL, Catalog, CompositionName, Tier
 from tercet.priors import FILE, Belief, KindPriors, Priors
+from tercet.route import Route
 from tercet.rules import Rules
 from tercet.taxonomy import Taxonomy
 from tercet.usage import Usage
@@ -80,6 +81,20 @@ def arms_of_catalog(catalog: Catalog, rules: Rules) -> tuple[ArmSpec, ...]:
 def arm_id(name: str, models: tuple[str, ...]) -> str:
     """Return the id of a route and the models it may ask."""
     return name if models == (name,) else f"{name}({'+'.join(models)})"
+
+
+def arm_of(route: Route, specs: Iterable[ArmSpec]) -> str:
+    """Return the arm that a route is, in whatever order it seats the models."""
+    name, models = route.name, tuple(dict.fromkeys(seat.model for seat in route.seats))
+    if route.escalation is not None:
+        name, models = f"{name}+{route.escalation.tier}", (*models, route.escalation.model)
+    found = (
+        spec.id
+        for spec in specs
+        if (spec.route, {*spec.models}) == (route.name, {*models})
+        and (spec.escalates_to is None) == (route.escalation is None)
+    )
+    return next(found, arm_id(name, models))
 
 
 def _arms_of_tier(tier: Tier, catalog: Catalog, rules: Rules) -> Iterator[ArmSpec]:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from router.arguments import share_as, take_ledger
 from router.migrations.runs import Verb
 from tercet.config import Settings
 
@@ -26,7 +27,7 @@ def add_migration(commands: Commands, chosen: Settings) -> None:
     _of_kind(verbs, chosen, "show", "every move of a kind with its evidence", _show)
     promote = _move(verbs, chosen, "promote", "have the local model answer, whatever the gate says")
     promote.add_argument(
-        "--share", type=_share, metavar="SHARE", help="as a canary, of the conversations"
+        "--share", type=share_as("0.1"), metavar="SHARE", help="as a canary, of the conversations"
     )
     _move(verbs, chosen, "rollback", "have the API answer until it is resumed")
     _move(verbs, chosen, "resume", "begin anew in shadow with what was rolled back")
@@ -55,25 +56,9 @@ def _command(
     )
     parser.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
     parser.add_argument("--config", type=Path, metavar="FOLDER", help="default: the checkout's")
-    parser.add_argument(
-        "--ledger",
-        default=chosen.ledger,
-        metavar="PATH_OR_URL",
-        # Not the default itself: a URL has a password.
-        help="an SQLite file or postgresql://...; default: TERCET_LEDGER, else var/ledger.sqlite3",
-    )
+    take_ledger(parser, chosen.ledger)
     parser.set_defaults(do=do)
     return parser
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no share; write one as 0.1")
-    return share
 
 
 # Each command imports what it needs: numpy and scipy take half a second.

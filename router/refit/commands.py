@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from router.arguments import share_as, take_ledger
 from tercet.config import Settings
 from tercet.learning import THRESHOLDS
 
@@ -96,7 +97,9 @@ def _add_promote(verbs: Commands, chosen: Settings) -> None:
         verbs, chosen, "promote", "put a version in force, whatever the gate says", _promote
     )
     parser.add_argument("version")
-    parser.add_argument("--share", type=_share, metavar="SHARE", help="as the canary, of the tasks")
+    parser.add_argument(
+        "--share", type=share_as("0.05"), metavar="SHARE", help="as the canary, of the tasks"
+    )
     _take_why(parser)
 
 
@@ -111,25 +114,9 @@ def _command(  # noqa: PLR0913  what a command is
         name, help=summary, description=f"{summary.capitalize()}. {more}".strip()
     )
     parser.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
-    parser.add_argument(
-        "--ledger",
-        default=chosen.ledger,
-        metavar="PATH_OR_URL",
-        # Not the default itself: a URL has a password.
-        help="an SQLite file or postgresql://...; default: TERCET_LEDGER, else var/ledger.sqlite3",
-    )
+    take_ledger(parser, chosen.ledger)
     parser.set_defaults(do=do)
     return parser
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no share; write one as 0.05")
-    return share
 
 
 # Each command imports what it needs: scikit-learn takes a second.

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from router.arguments import take_ledger
 from tercet.config import Settings
 
 Commands = Any  # argparse's own type is private
@@ -31,12 +32,7 @@ def add_report(commands: Commands, chosen: Settings) -> None:
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
     parser.add_argument("--config", type=Path, metavar="FOLDER", help="default: the checkout's")
-    parser.add_argument(
-        "--ledger",
-        default=chosen.ledger,
-        metavar="PATH_OR_URL",
-        help="an SQLite file or postgresql://...; default: TERCET_LEDGER, else var/ledger.sqlite3",
-    )
+    take_ledger(parser, chosen.ledger)
     parser.set_defaults(do=_report)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from router.assigning import place_of
 from router.choices import AUTO
-from router.learning.cold import ArmSpec, arm_id
+from router.learning.cold import ArmSpec, arm_of
 from router.lessons import conversation_of
 from router.shadowing.judging import REQUEST_TOKENS
 from tercet.answer import Answer
@@ -77,7 +77,7 @@ class Sampling:
 
     def _pair(self, given: Given, tested: Route, base: Route, share: float) -> Iterator[Pair]:
         if self._is_in("migration", given, share):
-            arms = arm_of(tested, self.specs), arm_of(base, self.specs)
+            arms = answering_arm(tested, self.specs), answering_arm(base, self.specs)
             is_base_run = tested is given.route
             yield Pair(
                 sample=_sample("migration", given, arms, share),
@@ -91,7 +91,7 @@ class Sampling:
         is_auto = task.model == AUTO and task.hints.tier is None and not task.hints.strict
         if not is_auto or len(route.seats) < 2 or not self._is_in("composition", given, share):
             return
-        base = arm_of(route, self.specs)
+        base = answering_arm(route, self.specs)
         for seat in route.seats:
             spec = self._alone(seat.model)
             if spec is not None:
@@ -122,20 +122,9 @@ def is_fit(given: Given) -> bool:
     return is_text and is_said and is_read and not task.is_agentic
 
 
-def arm_of(route: Route, specs: Sequence[ArmSpec]) -> str:
-    """Return the arm that a route is, in whatever order it seats the models."""
-    if route.draw is not None:
-        return route.draw.arm
-    name, models = route.name, tuple(dict.fromkeys(seat.model for seat in route.seats))
-    if route.escalation is not None:
-        name, models = f"{name}+{route.escalation.tier}", (*models, route.escalation.model)
-    found = (
-        spec.id
-        for spec in specs
-        if (spec.route, {*spec.models}) == (route.name, {*models})
-        and (spec.escalates_to is None) == (route.escalation is None)
-    )
-    return next(found, arm_id(name, models))
+def answering_arm(route: Route, specs: Sequence[ArmSpec]) -> str:
+    """Return the arm that was drawn, or the one that a route is."""
+    return arm_of(route, specs) if route.draw is None else route.draw.arm
 
 
 def _single(name: str, tier: str, model: str, task: Task) -> Route:

@@ -23,7 +23,7 @@ from fakes.shadowed import (
 
 from router.assigning import side_of
 from router.lessons import conversation_of
-from router.shadowing.sampling import Given, arm_of, is_fit
+from router.shadowing.sampling import Given, answering_arm, is_fit
 from tercet.config import load, settings
 from tercet.content import Controls, Media, Text, Tool, ToolUse
 from tercet.drawing import Draw
@@ -152,13 +152,13 @@ def test_a_drawn_arm_is_the_arm_that_was_drawn_and_one_that_escalates_has_its_ow
     draw = Draw(
         arm="x", propensities={"x": 1.0}, is_forced=False, seed=1, extra_nano_usd=0, reason=""
     )
-    assert arm_of(route(HAIKU, FLASH, draw=draw), SAMPLING.specs) == "x"
+    assert answering_arm(route(HAIKU, FLASH, draw=draw), SAMPLING.specs) == "x"
     lead = Seat(role="lead", tier="tier2", model="claude-sonnet-5-5")
-    assert arm_of(route(FLASH, HAIKU, escalation=lead), SAMPLING.specs) == (
+    assert answering_arm(route(FLASH, HAIKU, escalation=lead), SAMPLING.specs) == (
         "tier3+tier2(claude-haiku-5-5+gemini-3.8-flash+claude-sonnet-5-5)"
     )
-    assert arm_of(route("new", "newer"), SAMPLING.specs) == "tier3(new+newer)"
-    assert arm_of(local_route(None), SAMPLING.specs) == LOCAL_ARM
+    assert answering_arm(route("new", "newer"), SAMPLING.specs) == "tier3(new+newer)"
+    assert answering_arm(local_route(None), SAMPLING.specs) == LOCAL_ARM
 
 
 def test_tools_images_and_long_texts_are_not_compared() -> None:

@@ -1,0 +1,29 @@
+"""Arguments that many commands of `tercet` take alike."""
+
+import argparse
+from collections.abc import Callable
+
+
+def take_ledger(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """Add `--ledger`; the help does not show the default itself, because a URL has a password."""
+    parser.add_argument(
+        "--ledger",
+        default=default,
+        metavar="PATH_OR_URL",
+        help="an SQLite file or postgresql://...; default: TERCET_LEDGER, else var/ledger.sqlite3",
+    )
+
+
+def share_as(example: str) -> Callable[[str], float]:
+    """Return what reads a number between 0 and 1, and names an example where it is none."""
+
+    def share(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = 0.0
+        if not 0 < found < 1:
+            raise argparse.ArgumentTypeError(f"{text[:100]!r} is no share; write one as {example}")
+        return found
+
+    return share
