@@ -23,6 +23,8 @@ class Migrations:
     rules: MigrationRules
     moved: Mapping[TaskKind, Migration] = field(default_factory=dict[TaskKind, Migration])
     """Those that have, as the ledger says."""
+    suspected: frozenset[TaskKind] = frozenset()
+    """Those whose answers may have come to be worse: more of them are compared."""
 
     def of(self, kind: TaskKind) -> Migration:
         """Return where a kind is."""

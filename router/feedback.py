@@ -1,7 +1,7 @@
 """`POST /v1/feedback`: what callers say of their answers. It is kept as labels, and no text is."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -126,7 +126,7 @@ def _quality(fields: JsonObject) -> float:
 async def _label(said: Said, key_id: str, books: Books, at: float) -> Label:
     found = await books.task(said.task_id)
     if found is None or found[0]["key_id"] != key_id:
-        refuse(said.path, "is no request of yours", "not_found", status=404)
+        refuse(said.path, "is no request of yours: x-tercet-request-id has it", "not_found", 404)
     task, attempts = found
     if task["outcome"] != "answered":
         how = "it failed or was given up" if task["outcome"] else "it is under way"
@@ -138,7 +138,8 @@ def label_of(task: Row, attempts: Sequence[Row], quality: float, at: float) -> L
     """Return a caller's label of an answered task, made from its rows; `at` is Unix seconds."""
     profile, route, answer = (json.loads(str(task[name])) for name in _DOCUMENTS)
     draw = None if route.get("draw") is None else Draw(**route["draw"])
-    arm = _arm(route, answer, draw)
+    spoke = frozenset(row["model"] for row in attempts if row["outcome"] == "complete")
+    arm = _arm(route, answer, draw, spoke)
     costs = [attempt["settled_nano_usd"] for attempt in attempts]
     booked = [cost for cost in costs if isinstance(cost, int)]
     return Label(
@@ -160,12 +161,17 @@ def label_of(task: Row, attempts: Sequence[Row], quality: float, at: float) -> L
     )
 
 
-def _arm(route: Mapping[str, Any], answer: Mapping[str, Any], draw: Draw | None) -> str:
-    """Return the arm that answered: another than was decided, where a route came to nothing."""
+def _arm(
+    route: Mapping[str, Any], answer: Mapping[str, Any], draw: Draw | None, spoke: Set[object]
+) -> str:
+    """Return the arm that answered: another than was decided, where a voice came to nothing."""
     models = _models(route)
     instead = route.get("instead")
     if instead is not None and answer["model"] not in models:
         return arm_id(instead["name"], _models(instead))
+    if set(answer.get("degraded", ())) - set(route.get("degraded", ())):
+        found = dict.fromkeys((*(model for model in models if model in spoke), answer["model"]))
+        return arm_id(route["name"], tuple(found))
     return arm_id(route["name"], models) if draw is None else draw.arm
 
 

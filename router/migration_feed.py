@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from router.choices import Migrations
-from tercet.migration import Migration, MigrationRules
+from tercet.migration import Look, Migration, MigrationRules
 
 EVERY_S = 5.0
 """A kind that is rolled back may go wrong for so long."""
@@ -20,6 +20,10 @@ class Moves(Protocol):
 
     async def migrations(self) -> Sequence[Migration]:
         """Return where each kind is that has moved."""
+        ...
+
+    async def looks(self) -> Sequence[Look]:
+        """Return what was known of each kind when it was looked at last."""
         ...
 
 
@@ -45,7 +49,7 @@ class MigrationFeed:
     async def look(self) -> None:
         """Read the ledger; if that fails, what was read last still holds."""
         try:
-            rows = await self._moves.migrations()
+            rows, looks = await self._moves.migrations(), await self._moves.looks()
         except Exception:
             # Told once: the ledger may be away for hours.
             if not self._is_blind:
@@ -53,4 +57,8 @@ class MigrationFeed:
             self._is_blind = True
             return
         self._is_blind = False
-        self._seen = replace(self._seen, moved={row.kind: row for row in rows})
+        self._seen = replace(
+            self._seen,
+            moved={row.kind: row for row in rows},
+            suspected=frozenset(look.kind for look in looks if look.is_suspected),
+        )

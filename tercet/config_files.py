@@ -244,8 +244,14 @@ def read(
     """
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except OSError as error:
+        problems.append(f"{path} cannot be read: {error.strerror}")
+        return None
+    except (ValueError, yaml.YAMLError) as error:
         problems.append(f"{path}: {error}")
+        return None
+    if value is None:
+        problems.append(f"{path} is empty")
         return None
     try:
         return shape.model_validate(value if wrap is None else {wrap: value})

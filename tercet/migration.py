@@ -15,6 +15,10 @@ from tercet.task import TaskKind
 EVIDENCE_KEY: Final = "evidence"
 """The name that shadow runs and judges are charged to: its cap is their budget."""
 
+SHADOW_PART: Final = 2 / 3
+"""How much of that budget may be spent on what no caller is answered by: the rest is kept to watch
+the kinds that the local model answers."""
+
 Phase = Literal["baseline", "migrate", "ungated"]
 """`baseline`: the local model is asked by name alone. `migrate`: each kind moves to it on evidence.
 `ungated`: routine work goes to it at once, without a hold-out, so nothing is proved."""
@@ -42,7 +46,8 @@ LeftReason = Literal[
 ]
 """`asleep`: the local model was not ready in time. `budget`: the evidence's own budget is spent.
 `full`: too many waited already. `unfit`: what is asked cannot be compared (tools, images).
-`tested_failed`, `base_failed`: there was no answer to compare. `ended`: the gateway ended."""
+`tested_failed`, `base_failed`: there was no answer to compare. `judge_failed`: no judge could be
+asked, or none gave a verdict. `ended`: the gateway ended."""
 
 Verdict = Literal["agreement", "check", "judge"]
 """Who compared: the agreement ladder, a checker that runs, or a model."""
@@ -99,6 +104,18 @@ class Transition:
         return Migration(
             kind=self.kind, state=self.to, share=self.share, since=self.at, seq=self.seq
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was known of a kind when it was looked at last."""
+
+    kind: TaskKind
+    is_suspected: bool
+    """Its answers may have come to be worse: more of them are compared until it is known."""
+    document: str
+    """JSON: every figure, and `why` it goes or stays."""
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,9 +191,11 @@ class MigrationRules:
     least_pairs: int
     """Pairs before a kind's first canary, and new ones before each further step."""
     shadow_share: float
-    """Of the conversations that the API answers, those that the local model answers too."""
+    """Of the tasks that the API answers, those that the local model answers too."""
     watch_share: float
-    """Of the treated conversations, those that the API answers too."""
+    """Of the treated tasks, those that the API answers too."""
+    watch_closely_share: float
+    """The same while a kind is suspected."""
     composition_share: float
     """Of the conversations that a composition answers, those that its seats answer alone too."""
     evidence_nano_usd: int
@@ -188,6 +207,8 @@ class MigrationRules:
     """The local model's 95th percentile of seconds may be this many times the API's."""
     slower_s: float
     """Or this many seconds, if that is more."""
+    suspicion: float
+    """Odds against a loss beyond the margin being chance, from which a kind is watched closely."""
     alarm: float
     """Odds against a loss beyond the margin being chance, from which a kind is rolled back."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
@@ -20,8 +20,14 @@ def _ascending(values: list[float]) -> list[float]:
     return values
 
 
+_REMEDY: Final = (
+    "migrations.yaml: mend what is said of it, or take the shipped one: "
+    "`git checkout config/migrations.yaml`"
+)
+
 _Margin = Annotated[float, Field(gt=0, le=0.5)]
 _Share = Annotated[float, Field(ge=0, le=1)]
+_Odds = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 
 
 class _Margins(Strict):
@@ -32,6 +38,7 @@ class _Margins(Strict):
 class _Samples(Strict):
     shadow: _Share
     watch: _Share
+    watch_closely: _Share
     composition: _Share
     usd_a_month: Usd
 
@@ -58,7 +65,8 @@ class MigrationsFile(Strict):
     samples: _Samples
     judges: dict[ProviderName, str]
     latency: _Latency
-    alarm: Annotated[float, Field(gt=1, allow_inf_nan=False)]
+    suspicion: _Odds
+    alarm: _Odds
 
 
 def read_migrations(
@@ -79,6 +87,7 @@ def read_migrations(
     """
     file = read(folder / "migrations.yaml", MigrationsFile, problems)
     if file is None:
+        problems.append(_REMEDY)
         return None
     wrong = [*_wrong_kinds(file, taxonomy), *_wrong_judges(file.judges, models)]
     problems += [f"migrations.yaml: {problem}" for problem in wrong]
@@ -129,10 +138,12 @@ def _rules(file: MigrationsFile, phase: Phase) -> MigrationRules:
         least_pairs=file.least_pairs,
         shadow_share=file.samples.shadow,
         watch_share=file.samples.watch,
+        watch_closely_share=file.samples.watch_closely,
         composition_share=file.samples.composition,
         evidence_nano_usd=int(file.samples.usd_a_month * NANO_USD_PER_USD),
         judges=file.judges,
         slower_by=file.latency.slower_by,
         slower_s=file.latency.slower_s,
+        suspicion=file.suspicion,
         alarm=file.alarm,
     )

@@ -88,6 +88,7 @@ def saving(played: Iterable[Played]) -> list[Line]:
                 "bill USD": float(bill.mean()),
                 "saving USD": net,
                 "evidence USD": float(np.mean([one.evidence for one in money])),
+                "at most": max(one.evidence for one in money),
                 "off, % of displaced": _off(error, float(displaced.mean())),
                 "off, % of saving": _off(error, abs(net)),
                 **{name: _off(one, float(displaced.mean())) for name, one in naive.items()},

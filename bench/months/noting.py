@@ -141,6 +141,6 @@ def _money(course: Course, estimate: float) -> Money:
         estimate=estimate / 1e9,
         repriced=repriced / 1e9,
         before_after=before_after / 1e9,
-        bill=float(course.bill_nano_usd[-1]) / 1e9,
+        bill=float(course.is_on.sum() * course.window_nano_usd) / 1e9,
         evidence=float(course.evidence_nano_usd[course.is_pair].sum()) / 1e9,
     )

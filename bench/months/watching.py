@@ -15,7 +15,8 @@ from router.statistics.paired import degraded_path, paired_paths
 from router.statistics.power import more_needed
 from router.statistics.saving import Assigned, displaced_paths, displaced_paths_by_kind
 
-LOOK_S: Final = 4 * 3600.0
+LOOK_S: Final = 1800.0
+"""The product looks every five minutes."""
 LOOKS: Final = np.arange(1, round(DAYS * DAY_S / LOOK_S) + 1) * LOOK_S
 SPREAD: Final = 0.5
 """What `router.migrations` plans with."""
@@ -62,6 +63,8 @@ class Compared:
     """By look."""
     moments: Floats
     """When each conversation's last pair came, in order."""
+    by_look: Integers
+    """How many had come."""
 
     @classmethod
     def of(cls, course: Course, kind: int, margin: float) -> "Compared":
@@ -80,11 +83,38 @@ class Compared:
             quality=Watched.of(paths, truths, at),
             alarms=_read(degraded_path(means, margin), last, 0.0),
             moments=at,
+            by_look=last + 1,
         )
 
     def until(self, moment: float) -> int:
         """Return how many had come by then."""
         return int(np.searchsorted(self.moments, moment))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Counted:
+    """Tasks of a kind by the look."""
+
+    all: Integers
+    treated: Integers
+    """Of the run."""
+    a_month: Floats
+    """At the run's pace."""
+
+    @classmethod
+    def of(cls, course: Course, kind: int, since: float) -> "Counted":
+        """Count those of a kind whose run began at a time."""
+        mine = np.flatnonzero(course.world.kinds == kind)
+        at = course.world.at[mine]
+        first, until = int(np.searchsorted(at, since)), np.searchsorted(at, LOOKS)
+        of_run = np.maximum(until - first, 0)
+        treated = np.cumsum(np.append(0, course.is_treated[mine]))
+        begun = at[first] if first < len(at) else np.inf
+        return cls(
+            all=until,
+            treated=np.maximum(treated[until] - treated[first], 0),
+            a_month=of_run * DAYS * DAY_S / np.maximum(LOOKS - begun, DAY_S),
+        )
 
 
 def savings(course: Course) -> tuple[Watched, Mapping[str, Watched]]:
@@ -98,10 +128,14 @@ def savings(course: Course) -> tuple[Watched, Mapping[str, Watched]]:
         is_treated=course.is_treated,
         cost_nano_usd=course.cost_nano_usd,
         size_tokens=world.size_tokens,
+        # Of one constant and another it is as with 1 for the first, so it holds at each look.
+        price_levels=world.price_levels,
     )
     saved = np.where(course.is_treated, world.api_nano_usd - course.cost_nano_usd, 0.0)
     total = displaced_paths(rows, PLANNED)
-    by_kind = displaced_paths_by_kind(rows, PLANNED) if len(names) > 1 else {}
+    by_kind: Mapping[str, Paths] = {}
+    if len(names) > 1:
+        by_kind = displaced_paths_by_kind(rows, PLANNED)
     of_kinds = {
         str(name): Watched.of(
             by_kind.get(str(name), total), np.cumsum(saved * (world.kinds == place)), world.at

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.traffic import WINDOW_MIN, shipped
+from bench.traffic import WINDOW_MIN, Windows, shipped
 
 LENGTHS = Path(__file__).parents[1] / "data" / "months" / "token_lengths.csv"
 DAYS = 30
@@ -70,7 +70,7 @@ def tenants() -> list[Tenant]:
     ]
 
 
-def _weights(windows: dict[int, tuple[float, float]]) -> Floats:
+def _weights(windows: Windows) -> Floats:
     trace = np.zeros(TRACE_WINDOWS)
     for window, (rate, _) in windows.items():
         trace[window] = rate

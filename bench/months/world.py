@@ -19,6 +19,8 @@ LENGTHS = np.array([0.45, 0.20, 0.13, 0.10, 0.07, 0.05])
 """How many conversations have one task, two, ... six."""
 GAP_S = 120.0
 COST_CV = 2.0
+RAISED_AT = DAYS * DAY_S / 2
+"""When the API's price is multiplied with `Scenario.api_factor`."""
 SHARED = 0.4
 """With what chance a task takes its luck from its conversation, so that its tasks are alike."""
 API_QUALITY = 0.7
@@ -43,7 +45,7 @@ class World:
     side: Floats
     """Where the conversation's hash places it, 0 to 1."""
     sample: Floats
-    """The same for what is compared; by task where the scenario says so."""
+    """The same for what is compared; by task, or by conversation where the scenario says so."""
     size_tokens: Floats
     api_nano_usd: Floats
     api_quality: Floats
@@ -54,6 +56,12 @@ class World:
     """What the difference of the two is expected to be."""
     api_s: Floats
     local_s: Floats
+
+    @property
+    def price_levels(self) -> Floats | None:
+        """How dear the API was at each task, 1 in the end, as the price book has it."""
+        factor = self.scenario.api_factor
+        return None if factor == 1.0 else np.where(self.at < RAISED_AT, 1.0 / factor, 1.0)
 
     @cached_property
     def is_first(self) -> Bools:
@@ -74,11 +82,12 @@ def drawn(scenario: Scenario, tenant: Tenant, seed: Sequence[int], salt: str) ->
     kinds, conversations, at = _arrivals(scenario, tenant, rng)
     count, groups = len(at), int(conversations.max()) + 1
     side = np.array([place_of(f"{seed} {one}", salt) for one in range(groups)])[conversations]
-    sample = rng.random(count) if scenario.is_sampled_by_task else rng.random(groups)[conversations]
+    by_conversation = scenario.is_sampled_by_conversation
+    sample = rng.random(groups)[conversations] if by_conversation else rng.random(count)
     delta = np.where(at < scenario.fell_at, 0.0, -scenario.drop) + scenario.delta
     api_quality, local_quality, is_same = _qualities(delta, conversations, scenario.agree, rng)
     size, nano_usd = _costs(scenario, tenant, conversations, rng)
-    raised = np.where(at < DAYS * DAY_S / 2, 1.0, scenario.api_factor)
+    raised = np.where(at < RAISED_AT, 1.0, scenario.api_factor)
     slow = rng.lognormal(0.0, SECONDS_SIGMA, (2, count))
     return World(
         scenario=scenario,

@@ -19,6 +19,7 @@ from deployments.ledger import (
     keys,
     labels,
     leases,
+    looks,
     operations,
     policies,
     remembering,
@@ -66,7 +67,7 @@ from tercet.ledger import (
     Settlement,
     Spending,
 )
-from tercet.migration import JudgeAudit, Migration, Sample, Transition
+from tercet.migration import JudgeAudit, Look, Migration, Sample, Transition
 from tercet.readiness import Start
 
 __all__ = ["Ledger", "LedgerError", "simulated_totals", "url_of"]
@@ -348,6 +349,14 @@ class Ledger:
     async def migrations(self) -> Sequence[Migration]:
         """Return where each kind is that has moved; every other one is in `baseline`."""
         return await self._read(transitions.read_migrations, None)
+
+    async def note_look(self, row: Look) -> None:
+        """Record what is known of a kind of work; of one kind the last look is kept."""
+        await self._writer.write(looks.note(row))
+
+    async def looks(self) -> Sequence[Look]:
+        """Return what was known of each kind when it was looked at last."""
+        return await self._read(looks.read_looks, None)
 
     async def note_sample(self, row: Sample) -> None:
         """Record two answers compared; of one task, arm and purpose the last counts."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
-from deployments.ledger.evidence_schema import audits, samples, transitions
+from deployments.ledger.evidence_schema import audits, looks, samples, transitions
 from deployments.ledger.schema import keys, labels, locks, policies, tasks
 
-_CARRIED = (keys, policies, locks, labels, tasks, transitions, samples, audits)
+_CARRIED = (keys, policies, locks, labels, tasks, transitions, looks, samples, audits)
 
 
 def carry_over(damaged: Path, fresh: Connection) -> None:

@@ -27,6 +27,18 @@ transitions = Table(
     sqlite_strict=True,
 )
 
+# What was known of each kind when it was looked at last. The document is JSON.
+looks = Table(
+    "looks",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("at_ns", Big, nullable=False),
+    Column("is_suspected", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    CheckConstraint("is_suspected IN (0, 1)", name="is_suspected"),
+    sqlite_strict=True,
+)
+
 # Pairs of answers to one task, compared off the request path, without any text.
 samples = Table(
     "samples",

@@ -14,6 +14,7 @@ from deployments.ledger.database import LedgerError, url_of
 from deployments.ledger.keys import all_keys
 from deployments.ledger.labels import counts_since, labels_since
 from deployments.ledger.leases import all_leases, all_spans
+from deployments.ledger.looks import all_looks
 from deployments.ledger.opening import HEAD
 from deployments.ledger.page import OPEN_STATES
 from deployments.ledger.policies import all_policies, locks_at, policy_of
@@ -27,7 +28,7 @@ from tercet.keys import Key
 from tercet.learning import Label, LabelCount, Lock, PolicyVersion
 from tercet.leases import Lease, Span
 from tercet.ledger import Spending
-from tercet.migration import JudgeAudit, Sample, Transition
+from tercet.migration import JudgeAudit, Look, Sample, Transition
 
 PATIENCE_S = 3.0
 """How long a reader waits for a lock or for a server."""
@@ -215,6 +216,10 @@ class Inspection:
         """Return every move of a kind of work to the local model or back, the oldest first."""
         return all_transitions(self._connection)
 
+    def looks(self) -> Sequence[Look]:
+        """Return what was known of each kind of work when it was looked at last."""
+        return all_looks(self._connection)
+
     def samples(self, since: float) -> Sequence[Sample]:
         """Return the pairs of answers chosen since a time (Unix seconds), the oldest first."""
         return samples_since(self._connection, since)
@@ -302,6 +307,8 @@ def _engine(path_or_url: Path | str) -> Engine:
         )
     if not file.exists():
         raise LedgerError(f"{file} does not exist; `make run` and some requests write it")
+    if file.is_dir():
+        raise LedgerError(f"{file} is a folder; name the file in it with --ledger or TERCET_LEDGER")
     name = f"{file.as_uri()}?mode=ro"
     return create_engine(
         "sqlite+pysqlite://",

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from deployments.ledger.database import BUSY_TIMEOUT_S, Database, LedgerError
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration. Alembic, slow to import, is asked only where a database is not there."""
 _LOCK = 0x7465726365740001
 """Any number that nothing else locks: one process migrates, the others wait and find it done."""

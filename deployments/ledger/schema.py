@@ -1,7 +1,7 @@
 """The ledger's tables, for SQLite and Postgres alike.
 
 Times are Unix nanoseconds, money is nano-USD; NULL is unknown. `migrations/` brings a database to
-this shape; a test holds the two equal. `evidence_schema.py` has three more.
+this shape; a test holds the two equal. `evidence_schema.py` has four more.
 """
 
 from sqlalchemy import (

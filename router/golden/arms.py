@@ -72,7 +72,8 @@ def _arm(name: str, known: Mapping[str, Arm]) -> Arm | str:
         return known[name]
     repeated = _REPEATED.fullmatch(name)
     if repeated is None:
-        return f"{name[:100]!r} is no arm that can be asked for"
+        missing = f"{LOCAL!r} is off: set TERCET_LOCAL=cpu or gpu"
+        return missing if name == LOCAL else f"{name[:100]!r} is no arm that can be asked for"
     arm, answers = known.get(repeated[1]), int(repeated[2])
     if arm is None or arm.spec.composition != "single":
         return f"{name[:100]!r}: before the * has to be a single model"

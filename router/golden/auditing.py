@@ -15,6 +15,7 @@ from deployments.ledger import Ledger
 from router import prompts
 from router.books.table import table
 from router.golden.asking import Gateway, Unsaid
+from router.golden.booking import lent
 from router.golden.judging import Judge, Opinion
 from router.golden.making import client, require_gateway
 from router.golden.showing import SIMULATED
@@ -112,8 +113,8 @@ async def _through(
     ledger: Ledger,
     now: Callable[[], float],
 ) -> Sequence[Heard]:
-    async with client(wanted.url) as http:
-        await require_gateway(http)
+    async with lent(ledger, now) as key, client(wanted.url, key) as http:
+        await require_gateway(http, "see that --ledger is its own: it looks our key up there")
         ask, texts = Gateway(http).ask, prompts.load()
         judges = [Judge(model=name, ask=ask, texts=texts) for name in names]
         return await hear(wanted, pairs, judges, ledger.note_audit, now)

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from router.arguments import take_ledger
+from router.arguments import take_json, take_ledger
 from tercet.config import Settings
 from tercet.usage import NANO_USD_PER_USD
 
@@ -55,6 +55,7 @@ def _add_check(verbs: Commands) -> None:
         "if a checker does not do its work.",
     )
     _take_suites(parser)
+    take_json(parser, "")
     parser.set_defaults(do=_check)
 
 
@@ -69,6 +70,7 @@ def _add_run(verbs: Commands, chosen: Settings) -> None:
     )
     parser.add_argument(
         "--arms",
+        type=_arms,
         required=True,
         metavar="A,B,...",
         help="tiers, models, local, ids of arms, or MODEL*N: N answers of it and a vote",
@@ -133,8 +135,15 @@ def _take_folder(parser: argparse.ArgumentParser) -> None:
 
 
 def _take_books(parser: argparse.ArgumentParser, chosen: Settings) -> None:
-    parser.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
+    take_json(parser)
     take_ledger(parser, chosen.ledger)
+
+
+def _arms(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text[:100]!r} names no arm, as tier3,MODEL would")
+    return names
 
 
 def _count(text: str) -> int:
@@ -163,14 +172,14 @@ def _nano_usd(text: str) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from router.golden.proving import prove
 
-    return prove(arguments.suite, arguments.config)
+    return prove(arguments.suite, arguments.config, as_json=arguments.json)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from router.golden.making import Wanted, golden_run
 
     wanted = Wanted(
-        arms=[name.strip() for name in arguments.arms.split(",") if name.strip()],
+        arms=arguments.arms,
         suites=arguments.suite,
         kinds=arguments.kind,
         repeat=arguments.repeat,

@@ -163,7 +163,7 @@ def _announce(plan: Plan, wanted: Wanted) -> None:
 async def _through(
     wanted: Wanted, plan: Plan, ledger: Ledger, now: Callable[[], float]
 ) -> Sequence[Result]:
-    async with client(wanted.url) as http:
+    async with client(wanted.url, callers_key()) as http:
         return await answered(plan, http, ledger, now, wanted)
 
 
@@ -197,17 +197,22 @@ async def answered(
     return await run(plan.units, scene, wanted.most_nano_usd, wanted.at_once)
 
 
-def client(url: str) -> httpx2.AsyncClient:
-    """Return a client of the gateway at an address, with the key that callers present.
+def callers_key() -> str:
+    """Return the key that callers present.
 
     Raises:
-        ConfigError: there is no key.
+        ConfigError: there is none.
     """
     key, file = settings().api_key, PROJECT / "var" / "api_key"
     if key is None and file.exists():
         key = file.read_text(encoding="utf-8").strip()
     if not key:
         raise ConfigError("the gateway wants a key; set TERCET_API_KEY")
+    return key
+
+
+def client(url: str, key: str) -> httpx2.AsyncClient:
+    """Return a client of the gateway at an address."""
     return httpx2.AsyncClient(
         base_url=url,
         headers={"authorization": f"Bearer {key}"},
@@ -215,8 +220,10 @@ def client(url: str) -> httpx2.AsyncClient:
     )
 
 
-async def require_gateway(http: httpx2.AsyncClient) -> None:
-    """See that a gateway is there and takes our key.
+async def require_gateway(
+    http: httpx2.AsyncClient, remedy: str = "see that TERCET_API_KEY is one of its keys"
+) -> None:
+    """See that a gateway is there and takes our key; `remedy` is for where it does not.
 
     Raises:
         ConfigError: it is not, or does not.
@@ -229,10 +236,7 @@ async def require_gateway(http: httpx2.AsyncClient) -> None:
             "one, --url names another"
         ) from error
     if status != 200:
-        raise ConfigError(
-            f"the gateway at {http.base_url} answers {status}; see that TERCET_API_KEY is one of "
-            "its keys"
-        )
+        raise ConfigError(f"the gateway at {http.base_url} answers {status}; {remedy}")
 
 
 def label_from(result: Result, config: Config, now: float) -> Label:

@@ -1,6 +1,5 @@
 """`tercet golden check`: that a suite can tell right from wrong, before anybody is asked."""
 
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -9,12 +8,13 @@ from pathlib import Path
 from router.golden.checking import Workbench, check
 from router.golden.suites import load_suites
 from router.golden.tasks import GoldenTask, Rubric
+from router.terminal.output import tell
 from tercet.config import load
 
 _AT_ONCE = 2
 
 
-def prove(files: Sequence[Path], folder: Path | None) -> int:
+def prove(files: Sequence[Path], folder: Path | None, *, as_json: bool) -> int:
     """Check suites and every checker on its own answers; return 1 if one does not do its work.
 
     Raises:
@@ -25,9 +25,11 @@ def prove(files: Sequence[Path], folder: Path | None) -> int:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(partial(problems_of, bench=bench), suites.tasks)
         problems = [problem for of_task in found for problem in of_task]
-    count = f"{len(suites.tasks)} tasks and {len(suites.pairs)} pairs"
-    sys.stdout.write("".join(f"{problem}\n" for problem in problems))
-    sys.stdout.write(f"{count}: {_said(problems)}\nsandbox: {bench.isolation()}\n")
+    tasks, pairs, sandbox = len(suites.tasks), len(suites.pairs), str(bench.isolation())
+    count = f"{tasks} tasks and {pairs} pairs"
+    lines = [*problems, f"{count}: {_said(problems)}", f"sandbox: {sandbox}"]
+    document = {"tasks": tasks, "pairs": pairs, "problems": problems, "sandbox": sandbox}
+    tell("".join(f"{line}\n" for line in lines), document, as_json=as_json)
     return 1 if problems else 0
 
 

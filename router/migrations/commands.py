@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from router.arguments import share_as, take_ledger
+from router.arguments import share_as, take_json, take_ledger
 from router.migrations.runs import Verb
 from tercet.config import Settings
 
 Commands = Any  # argparse's own type is private
 Do = Callable[[argparse.Namespace], int]
+MOST_WHY = 1_000
+"""Characters of a reason."""
 
 
 def add_migration(commands: Commands, chosen: Settings) -> None:
@@ -36,7 +38,9 @@ def add_migration(commands: Commands, chosen: Settings) -> None:
 
 def _move(verbs: Commands, chosen: Settings, name: Verb, summary: str) -> argparse.ArgumentParser:
     parser = _of_kind(verbs, chosen, name, summary, partial(_do_move, name))
-    parser.add_argument("--why", required=True, metavar="TEXT", help="is kept with the move")
+    parser.add_argument(
+        "--why", type=_reason, required=True, metavar="TEXT", help="is kept with the move"
+    )
     return parser
 
 
@@ -54,11 +58,20 @@ def _command(
     parser: argparse.ArgumentParser = verbs.add_parser(
         name, help=summary, description=f"{summary.capitalize()}."
     )
-    parser.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
+    take_json(parser)
     parser.add_argument("--config", type=Path, metavar="FOLDER", help="default: the checkout's")
     take_ledger(parser, chosen.ledger)
     parser.set_defaults(do=do)
     return parser
+
+
+def _reason(text: str) -> str:
+    said = " ".join(text.split())
+    if not (said.isprintable() and 0 < len(said) <= MOST_WHY):
+        raise argparse.ArgumentTypeError(
+            f"{text[:100]!r} is no reason: write 1 to {MOST_WHY:,} characters of text"
+        )
+    return said
 
 
 # Each command imports what it needs: numpy and scipy take half a second.

@@ -78,6 +78,14 @@ def decide(evidence: KindEvidence, rules: MigrationRules) -> Move | None:
     return Move(to=step[0], share=step[1], why="; ".join(_stands_on(evidence, rules, step[1])))
 
 
+def is_suspected(evidence: KindEvidence, rules: MigrationRules) -> bool:
+    """Say whether what the local model answers is to be watched closely.
+
+    Only where it answers nearly all: of a canary the others' answers are compared, for less money.
+    """
+    return evidence.state == "promoted" and evidence.alarm >= log(rules.suspicion)
+
+
 def why_it_stays(evidence: KindEvidence, rules: MigrationRules) -> str:
     """Say what a kind that does not move waits for."""
     step = next_step(evidence, rules)

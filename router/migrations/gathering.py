@@ -9,6 +9,7 @@ import numpy as np
 
 from deployments.ledger.inspection import Inspection
 from router.migrations.deciding import Bounds, KindEvidence, floor, next_step
+from router.migrations.levels import PriceAt
 from router.migrations.pairing import Pairs, of_kind, pairs_of
 from router.migrations.paying import (
     KindTasks,
@@ -55,6 +56,7 @@ class Given:
 
     rules: MigrationRules
     has_local: bool
+    price: PriceAt
     now: float
     """Unix seconds."""
 
@@ -113,7 +115,7 @@ def known(rows: Rows, given: Given) -> Mapping[TaskKind, Known]:
         kind: tasks_of(kind, rows.tasks, run.since(given.now), given.now)
         for kind, run in rows.runs.items()
     }
-    found = displaced_by_kind(tasks.values())
+    found = displaced_by_kind(tasks.values(), given.price, given.now)
     bills = _bills(rows, tasks, given)
     return {
         kind: _known(rows, tasks[kind], _Money(found.get(kind), bills.get(kind)), given)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from deployments.ledger import Ledger
 from deployments.ledger.inspection import inspected
-from router.migrations.deciding import Move, decide
+from router.migrations.deciding import Move, decide, is_suspected, why_it_stays
 from router.migrations.gathering import Given, Known, known, read
+from router.migrations.levels import prices_of
 from tercet.config import Config
-from tercet.migration import MovedBy, Transition
+from tercet.migration import Look, MigrationRules, MovedBy, Transition
 from tercet.task import TaskKind
 
 
@@ -31,7 +32,10 @@ def find_out(desk: Desk) -> Mapping[TaskKind, Known]:
         LedgerError: the ledger cannot be read.
     """
     given = Given(
-        rules=desk.config.migrations, has_local=desk.config.local is not None, now=desk.now
+        rules=desk.config.migrations,
+        has_local=desk.config.local is not None,
+        price=prices_of(desk.config),
+        now=desk.now,
     )
     with inspected(desk.ledger) as books:
         rows = read(books, given)
@@ -39,7 +43,7 @@ def find_out(desk: Desk) -> Mapping[TaskKind, Known]:
 
 
 async def look(ledger: Ledger, desk: Desk) -> Sequence[str]:
-    """Move each kind that is to move; return what was done, in words.
+    """Move each kind that is to move, and note what is known of each; return what was done.
 
     Of two looks at once one moves a kind, and the other finds it moved.
 
@@ -55,7 +59,21 @@ async def look(ledger: Ledger, desk: Desk) -> Sequence[str]:
         if move is not None:
             is_moved = await ledger.move_migration(transition(found, move, "gate", desk.now))
             said.append(_words(found, move) if is_moved else f"{kind} was moved by another process")
+        await ledger.note_look(_noted(found, move, rules, desk.now))
     return said
+
+
+def _noted(found: Known, move: Move | None, rules: MigrationRules, at: float) -> Look:
+    """Return what a look found of a kind, before its move."""
+    why = why_it_stays(found.evidence, rules) if move is None else move.why
+    if found.evidence.kind not in rules.kinds:
+        why = "`kinds` of migrations.yaml does not name it: nothing moves it"
+    return Look(
+        kind=found.evidence.kind,
+        is_suspected=is_suspected(found.evidence, rules),
+        document=json.dumps({"why": why, **found.document}),
+        at=at,
+    )
 
 
 def transition(found: Known, move: Move, by: MovedBy, at: float) -> Transition:

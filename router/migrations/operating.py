@@ -42,9 +42,20 @@ def move(ledger: str, folder: Path | None, order: Order, now: float) -> int:
     done = ordered(found.run.migration, order)
     with closing(Ledger(ledger)) as books:
         asyncio.run(carry_out(books, transition(found, done, "operator", now)))
-    said = f"{order.kind} is {place(done.to, done.share)}; every gateway knows within ten seconds"
+    said = f"{order.kind} is {place(done.to, done.share)}; {_follows(found, done, desk)}"
     sys.stdout.write(f"{json.dumps({'done': said}) if order.as_json else said}\n")
     return 0
+
+
+def _follows(found: Known, done: Move, desk: Desk) -> str:
+    """Say what comes of a move; one to the local model comes to nothing where there is none."""
+    said = "every gateway knows within ten seconds"
+    phase = desk.config.migrations.phase
+    if done.share and not found.evidence.has_local:
+        return f"{said}, and the API answers until there is a local model: TERCET_LOCAL"
+    if done.share and phase != "migrate":
+        return f"{said}, and it counts once migrations.yaml says `phase: migrate`, not `{phase}`"
+    return said
 
 
 async def carry_out(books: Ledger, row: Transition) -> None:
@@ -90,7 +101,10 @@ def ordered(migration: Migration, order: Order) -> Move:
         case "rollback":
             done = Move(to="rolled_back", share=0.0, why=order.why)
         case "resume" if state != "rolled_back":
-            raise ConfigError(f"{kind} is {state}: only what was rolled back is resumed")
+            raise ConfigError(
+                f"{kind} is {state}: only what was rolled back is resumed; `tercet migration "
+                f"shadow {kind}` begins anew"
+            )
         case "shadow" if state == "rolled_back":
             raise ConfigError(
                 f"{kind} was rolled back; `tercet migration resume {kind}` resumes it"

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from router.migrations.levels import PriceAt, price_levels
 from router.migrations.runs import MONTH_S
 from router.refit.tasks import Came
-from router.statistics.interval import Interval
+from router.statistics.interval import Floats, Interval
 from router.statistics.saving import Assigned, KindDisplaced, displaced
 from tercet.leases import Span
 from tercet.migration import Assignment
@@ -84,7 +85,9 @@ def tasks_of(kind: TaskKind, tasks: Iterable[Came], since: float, now: float) ->
     )
 
 
-def displaced_by_kind(kinds: Iterable[KindTasks]) -> Mapping[TaskKind, KindDisplaced]:
+def displaced_by_kind(
+    kinds: Iterable[KindTasks], price: PriceAt, now: float
+) -> Mapping[TaskKind, KindDisplaced]:
     """Return what was displaced of each kind so far; nothing is known of one without a task."""
     of_kinds = (task for kind in kinds for task in kind.tasks)
     rows = [
@@ -94,7 +97,8 @@ def displaced_by_kind(kinds: Iterable[KindTasks]) -> Mapping[TaskKind, KindDispl
     ]
     if not rows:
         return {}
-    return displaced(_assigned(rows), PLANNED).by_kind
+    levels = price_levels([task for task, _ in rows], price, now)
+    return displaced(_assigned(rows, levels), PLANNED).by_kind
 
 
 def monthly(of_kind: KindTasks, found: KindDisplaced, hold_out: float) -> Interval | None:
@@ -154,7 +158,7 @@ def _within(span: Span, since: float, until: float) -> float:
     return max(0.0, min(end, until) - max(begin, since)) / (end - begin)
 
 
-def _assigned(rows: Sequence[tuple[Came, Assignment]]) -> Assigned:
+def _assigned(rows: Sequence[tuple[Came, Assignment]], levels: Floats | None) -> Assigned:
     names = [of.conversation for _, of in rows]
     return Assigned(
         kinds=np.array([of.kind for _, of in rows]),
@@ -164,4 +168,5 @@ def _assigned(rows: Sequence[tuple[Came, Assignment]]) -> Assigned:
         # Nothing was sent where nothing is booked, and it has ended.
         cost_nano_usd=np.array([float(task.nano_usd or 0) for task, _ in rows]),
         size_tokens=np.array([float(task.size_tokens) for task, _ in rows]),
+        price_levels=levels,
     )

@@ -13,6 +13,7 @@ from router.refit.choosing import Terms
 from router.refit.inheriting import places_of
 from router.refit.making import UNSEEN_PER_USD, Given, Made
 from router.refit.tasks import came
+from router.refit.upstreams import Upstreams, upstreams_of
 from tercet.budget import MONTH
 from tercet.config import Config
 from tercet.learning import PolicyMove, PolicyState, PolicyVersion
@@ -45,16 +46,24 @@ def read(desk: Desk) -> Given:
     config, since = desk.config, desk.now - desk.config.learning.window_s
     specs = arms_of_catalog(config.catalog, config.rules)
     with inspected(desk.ledger) as books:
+        asked = upstreams_of(books, since, desk.now)
+        labels = books.labels(since)
+        mine = [row for row in labels if asked.said(row)]
         return Given(
-            labels=books.labels(since),
-            tasks=list(came(books.tasks(round(since * 1e9)))),
+            labels=mine,
+            left_out=len(labels) - len(mine),
+            tasks=[
+                task
+                for task in came(books.tasks(round(since * 1e9)))
+                if asked.answered(task.task_id)
+            ],
             terms=Terms(
                 specs={spec.id: spec for spec in specs},
                 taxonomy=config.taxonomy,
                 rules=config.learning,
             ),
             places=places_of(specs, config.catalog),
-            in_force=_in_force(books),
+            in_force=_in_force(books, asked),
             cold=cold(desk, specs),
             cap_nano_usd=config.budget.caps.get(MONTH),
             now=desk.now,
@@ -108,6 +117,11 @@ def move_of(row: PolicyVersion, to: PolicyState, share: float, why: str, at: flo
     return PolicyMove(version=row.version, come_from=row.state, to=to, share=share, why=why, at=at)
 
 
-def _in_force(books: Inspection) -> Policy | None:
-    found = [row.version for row in books.policies() if row.state == "in_force"]
+def _in_force(books: Inspection, asked: Upstreams) -> Policy | None:
+    """Return the version in force, unless others answered when it was made."""
+    found = [
+        row.version
+        for row in books.policies()
+        if row.state == "in_force" and asked.learned(row.made_at)
+    ]
     return policy_of(books, found[0]) if found else None

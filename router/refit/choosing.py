@@ -4,7 +4,7 @@ Design and critical work is left out everywhere here: the plan's rule decides on
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,10 @@ class Terms:
 class Weighed:
     """What is expected of each arm for each task, N x A."""
 
+    tasks: Examples
     quality: Array
+    deviation: Array
+    """Of that expectation."""
     counted: Array
     """The quality that counts: up to the margin below the best's; minus infinity where an arm is
     given too little to read."""
@@ -43,6 +46,12 @@ class Weighed:
     def choose(self, quality_per_nano_usd: float) -> NDArray[np.intp]:
         """Return the place of the best arm for each task, N."""
         return chosen(self.counted, self.cost_nano_usd, quality_per_nano_usd)
+
+    def within(self, rules: LearningRules) -> "Weighed":
+        """Return the same with the margins of some rules: what is expected of arms has none."""
+        quality = np.where(np.isneginf(self.counted), -np.inf, self.quality)
+        margins = _margins(self.tasks, rules)[:, None]
+        return replace(self, counted=counted(quality, self.deviation, margins))
 
 
 def weighed(estimates: Estimates, tasks: Examples, terms: Terms) -> Weighed:
@@ -57,14 +66,12 @@ def weighed(estimates: Estimates, tasks: Examples, terms: Terms) -> Weighed:
     floors = np.array([_floor(arm, terms.specs) for arm in estimates.arms])
     is_barred = tasks.size_tokens[:, None] < floors
     return Weighed(
+        tasks=tasks,
         quality=quality,
-        counted=counted(
-            np.where(is_barred, -np.inf, quality),
-            np.sqrt(variance),
-            _margins(tasks, terms)[:, None],
-        ),
+        deviation=np.sqrt(variance),
+        counted=np.where(is_barred, -np.inf, quality),
         cost_nano_usd=cost,
-    )
+    ).within(terms.rules)
 
 
 def weight_that_fits(weighed: Weighed, most_nano_usd: float | None) -> float:
@@ -89,8 +96,8 @@ def plan_arms(arms: Sequence[str], tasks: Examples, terms: Terms) -> NDArray[np.
     return found
 
 
-def _margins(tasks: Examples, terms: Terms) -> Array:
-    by_kind = np.array([terms.rules.margin_of(kind) for kind in tasks.kinds])
+def _margins(tasks: Examples, rules: LearningRules) -> Array:
+    by_kind = np.array([rules.margin_of(kind) for kind in tasks.kinds])
     return by_kind[tasks.shares.argmax(axis=1)]
 
 

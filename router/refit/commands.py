@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from router.arguments import share_as, take_ledger
+from router.arguments import screen_of, share_as, take_json, take_ledger, take_quiet
+from router.terminal.progress import progress
 from tercet.config import Settings
 from tercet.learning import THRESHOLDS
 
@@ -24,6 +25,7 @@ def add_policy(commands: Commands, chosen: Settings) -> None:
     verbs = policy.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     fit = _command(verbs, chosen, "fit", "fit a candidate from the ledger's labels", _fit)
     fit.add_argument("--config", type=Path, metavar="FOLDER", help="default: the checkout's")
+    take_quiet(fit)
     _command(verbs, chosen, "list", "the versions, and which routes what", _list)
     show = _command(verbs, chosen, "show", "what a version was made from and expects", _show)
     show.add_argument("version")
@@ -88,7 +90,8 @@ def add_replay(commands: Commands, chosen: Settings) -> None:
         metavar="NAME=VALUE",
         help=f"a threshold at another value: {', '.join(THRESHOLDS)}",
     )
-    parser.add_argument("--days", type=int, metavar="N", help="default: window_days")
+    parser.add_argument("--days", type=_days, metavar="N", help="default: window_days")
+    take_quiet(parser)
     parser.add_argument("--config", type=Path, metavar="FOLDER", help="default: the checkout's")
 
 
@@ -113,10 +116,16 @@ def _command(  # noqa: PLR0913  what a command is
     parser: argparse.ArgumentParser = verbs.add_parser(
         name, help=summary, description=f"{summary.capitalize()}. {more}".strip()
     )
-    parser.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
+    take_json(parser)
     take_ledger(parser, chosen.ledger)
     parser.set_defaults(do=do)
     return parser
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= 36_500):
+        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no number of days; write it as 30")
+    return int(text)
 
 
 # Each command imports what it needs: scikit-learn takes a second.
@@ -125,7 +134,8 @@ def _command(  # noqa: PLR0913  what a command is
 def _fit(arguments: argparse.Namespace) -> int:
     from router.refit.operating import fit
 
-    return fit(arguments.ledger, arguments.config, time.time(), as_json=arguments.json)
+    with progress("fitting", screen_of(arguments)):
+        return fit(arguments.ledger, arguments.config, time.time(), as_json=arguments.json)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -171,6 +181,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         settings=arguments.settings,
         days=arguments.days,
         as_json=arguments.json,
+        screen=screen_of(arguments),
     )
     return show_replay(arguments.ledger, arguments.config, wanted, time.time())
 

@@ -36,6 +36,8 @@ class Given:
     """All that a refit reads."""
 
     labels: Sequence[Label]
+    left_out: int = 0
+    """Labels of simulated upstreams where real ones answered last, or the other way round."""
     tasks: Sequence[Came]
     """Of the window, the oldest first."""
     terms: Terms
@@ -178,6 +180,7 @@ def _summary(policy: Policy, fit: Fit, given: Given, tasks: Examples) -> Mapping
     before = given.in_force
     return {
         "made_from": dict(policy.made_from),
+        "left_out": given.left_out,
         "believed_before": [one.version for one in given.beliefs],
         "labels": {kind: dict(sorted(counts[kind].items())) for kind in sorted(counts)},
         "head_accuracy": fit.head_accuracy,

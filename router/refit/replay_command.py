@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 from deployments.ledger.inspection import inspected
 from router.books.table import table
@@ -14,6 +15,7 @@ from router.refit.books import PUBLIC, Desk, policy_of, read
 from router.refit.making import MONTH_S, Given
 from router.refit.replaying import Replay, Told, replay
 from router.refit.thresholds import moved, settings_of
+from router.terminal.progress import progress
 from tercet.config import load
 from tercet.errors import ConfigError
 from tercet.usage import NANO_USD_PER_USD
@@ -33,6 +35,8 @@ class Wanted:
     days: int | None = None
     """`None`: as many as learning reads."""
     as_json: bool = False
+    screen: TextIO | None = None
+    """Where it is said how far it is."""
 
 
 def show_replay(ledger: str, folder: Path | None, wanted: Wanted, now: float) -> int:
@@ -47,10 +51,12 @@ def show_replay(ledger: str, folder: Path | None, wanted: Wanted, now: float) ->
         learning = replace(config.learning, window_s=wanted.days * _DAY_S)
         config = replace(config, learning=learning)
     settings = settings_of(list(wanted.settings))
-    given = read(Desk(ledger=ledger, config=config, folder=folder, now=now))
-    policy = moved(_policy(ledger, wanted.version, given), settings)
+    with progress("reading the ledger's tasks", wanted.screen):
+        given = read(Desk(ledger=ledger, config=config, folder=folder, now=now))
+        policy = moved(_policy(ledger, wanted.version, given), settings)
     sys.stderr.write(f"replaying {policy.version} on {len(given.tasks)} tasks\n")
-    found = replay(policy, given)
+    with progress(f"replaying {policy.version}", wanted.screen):
+        found = replay(policy, given)
     if wanted.as_json:
         sys.stdout.write(f"{json.dumps(asdict(found))}\n")
     else:

@@ -6,16 +6,27 @@ forced (pins, design, a loop's own seat, a migration's side) would go the same w
 version, and are left out and counted.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router.learning.document import Policy
-from router.learning.estimates import chosen
-from router.learning.off_policy import Estimate, Log, LoggedRow, NoVerdict, compare, estimate
-from router.refit.choosing import Terms, weighed
+from router.learning.estimates import Estimates, chosen
+from router.learning.off_policy import (
+    Bools,
+    Estimate,
+    Floats,
+    Log,
+    LoggedRow,
+    NoVerdict,
+    compare,
+    estimate,
+)
+from router.refit.choosing import Terms, Weighed, weighed
 from router.refit.gathering import Frame, sizes
 from router.refit.making import Given
 from router.refit.tasks import Came
@@ -23,7 +34,7 @@ from router.refit.thresholds import thresholds_of
 from router.statistics.interval import Interval
 from router.statistics.paired import paired_mean
 from tercet.catalog import LOCAL
-from tercet.learning import BY_TRUST, Label
+from tercet.learning import BY_TRUST, Label, LearningRules
 
 PLANNED = 1_000
 """Pairs at which their interval is tightest."""
@@ -65,44 +76,81 @@ class Replay:
 
 def replay(policy: Policy, given: Given) -> Replay:
     """Replay a version; the same rows say the same."""
-    known = given.terms.taxonomy.names
-    drawn = [task for task in given.tasks if task.draw is not None and task.is_answered]
-    free = [t for t in drawn if t.draw and not t.draw.is_forced and t.kind in known]
-    arms = _arms(policy, free, given.terms)
-    at = [n for n, (task, arm) in enumerate(zip(free, arms, strict=True)) if _covers(task, arm)]
-    covered, wanted = [free[n] for n in at], [arms[n] for n in at]
-    labels = _labels(given.labels)
-    return Replay(
-        version=policy.version,
-        thresholds=dict(thresholds_of(policy)),
-        tasks=len(covered),
-        forced=len(drawn) - len(free),
-        outside=len(free) - len(covered),
-        changed=sum(task.arm != arm for task, arm in zip(covered, wanted, strict=True)),
-        cost=_told(covered, wanted, [task.nano_usd for task in covered]),
-        quality=_told(covered, wanted, [labels.get((task.task_id, task.arm)) for task in covered]),
-        pairs=_paired(covered, wanted, labels),
-        arms={arm: wanted.count(arm) / len(wanted) for arm in dict.fromkeys(wanted)},
-    )
+    return Rows.of(policy.estimates, given).replay(policy)
 
 
-def _covers(task: Came, arm: str) -> bool:
-    return task.draw is not None and task.draw.propensities.get(arm, 0.0) > 0
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rows:
+    """The tasks that were drawn, n, as some estimates see them: for all thresholds there may be."""
 
+    forced: int
+    """Left out."""
+    arms: tuple[str, ...]
+    """A, of the estimates."""
+    seen: Weighed
+    cost: Log
+    quality: Log
+    """The same rows with the quality that was seen as their reward."""
+    labels: Floats
+    """n x A: the quality seen of each arm; NaN: none was."""
+    is_local: Bools
+    """A. Whether the local model answers is its migration's decision, and no version's."""
+    rules: LearningRules
 
-def _arms(policy: Policy, tasks: Sequence[Came], terms: Terms) -> list[str]:
-    """Return the arm that a version thinks best for each task, without its text.
+    @classmethod
+    def of(cls, estimates: Estimates, given: Given) -> Self:
+        """Weigh every arm for every task, without its text."""
+        terms, arms, known = given.terms, estimates.arms, given.terms.taxonomy.names
+        drawn = [task for task in given.tasks if task.draw is not None and task.is_answered]
+        free = [t for t in drawn if t.draw and not t.draw.is_forced and t.kind in known]
+        labels = _labels(given.labels)
+        quality = [[labels.get((task.task_id, arm), np.nan) for arm in arms] for task in free]
+        return cls(
+            forced=len(drawn) - len(free),
+            arms=arms,
+            seen=weighed(estimates, sizes(free, Frame(kinds=known, arms=arms)), terms),
+            cost=_log(free, [task.nano_usd for task in free]),
+            quality=_log(free, [labels.get((task.task_id, task.arm)) for task in free]),
+            labels=np.array(quality, float).reshape(len(free), len(arms)),
+            is_local=np.array([_is_local(arm, terms) for arm in arms], bool),
+            rules=terms.rules,
+        )
 
-    The local model's is left out: whether it answers is its migration's decision.
-    """
-    arms = policy.estimates.arms
-    rules = replace(terms.rules, margins=policy.margins)
-    frame = Frame(kinds=terms.taxonomy.names, arms=arms)
-    seen = weighed(policy.estimates, sizes(tasks, frame), replace(terms, rules=rules))
-    is_local = np.array([_is_local(arm, terms) for arm in arms], bool)
-    counted = np.where(is_local, -np.inf, seen.counted)
-    best = chosen(counted, seen.cost_nano_usd, policy.quality_per_nano_usd)
-    return [arms[at] for at in best.tolist()]
+    def replay(self, policy: Policy) -> Replay:
+        """Replay a version that has these estimates."""
+        best = self._best(policy)
+        log = self.cost
+        plays = [[float(arm == one) for one in log.arms] for arm in self.arms]
+        target = np.array(plays, np.float64).reshape(len(self.arms), len(log.arms))[best]
+        covered = (target * log.propensities).sum(axis=1) > 0
+        is_other = covered & (target[np.arange(len(log)), log.chosen] == 0)
+        at: list[int] = best[covered].tolist()
+        wanted = Counter(self.arms[one] for one in at)
+        return Replay(
+            version=policy.version,
+            thresholds=dict(thresholds_of(policy)),
+            tasks=int(covered.sum()),
+            forced=self.forced,
+            outside=int((~covered).sum()),
+            changed=int(is_other.sum()),
+            cost=_told(log, target, covered),
+            quality=_told(self.quality, target, covered),
+            pairs=self._paired(best, covered),
+            arms={arm: count / wanted.total() for arm, count in wanted.items()},
+        )
+
+    def _best(self, policy: Policy) -> NDArray[np.intp]:
+        """Return the place of the arm that a version thinks best for each task."""
+        seen = self.seen.within(replace(self.rules, margins=policy.margins))
+        counted = np.where(self.is_local, -np.inf, seen.counted)
+        return chosen(counted, seen.cost_nano_usd, policy.quality_per_nano_usd)
+
+    def _paired(self, best: NDArray[np.intp], covered: Bools) -> Interval:
+        """Compare what was played with what would have been, one number a conversation."""
+        difference = self.labels[np.arange(len(best)), best] - self.quality.rewards
+        which = covered & ~np.isnan(difference)
+        _, of = np.unique(self.quality.conversations[which], return_inverse=True)
+        return paired_mean(np.bincount(of, difference[which]) / np.bincount(of), PLANNED)
 
 
 def _is_local(arm: str, terms: Terms) -> bool:
@@ -116,41 +164,25 @@ def _labels(labels: Sequence[Label]) -> Mapping[tuple[str, str], float]:
     return {(label.task_id, label.arm): label.quality for label in ordered}
 
 
-def _told(tasks: Sequence[Came], arms: Sequence[str], rewards: Sequence[float | None]) -> Told:
-    rows = [
+def _log(tasks: Sequence[Came], rewards: Sequence[float | None]) -> Log:
+    return Log.of(
         LoggedRow(
             kind=task.kind,
             draw=task.draw,
-            reward=float(reward),
+            reward=reward,
             conversation=task.conversation or task.task_id,
         )
         for task, reward in zip(tasks, rewards, strict=True)
-        if task.draw is not None and reward is not None
-    ]
-    kept = [arm for arm, reward in zip(arms, rewards, strict=True) if reward is not None]
-    log = Log.of(rows)
-    target = _target(log, kept)
-    return Told(
-        rows=len(rows),
-        logged=float(log.rewards.mean()) if rows else None,
-        replayed=estimate(log, target),
-        difference=compare(log, target, log.propensities),
+        if task.draw is not None
     )
 
 
-def _target(log: Log, arms: Sequence[str]) -> NDArray[np.float64]:
-    places = [log.arms.index(arm) for arm in arms]
-    return np.eye(len(log.arms))[np.array(places, np.intp)]
-
-
-def _paired(
-    tasks: Sequence[Came], arms: Sequence[str], labels: Mapping[tuple[str, str], float]
-) -> Interval:
-    """Compare what was played with what would have been, one number a conversation."""
-    found: dict[str, list[float]] = {}
-    for task, arm in zip(tasks, arms, strict=True):
-        then, now = labels.get((task.task_id, task.arm)), labels.get((task.task_id, arm))
-        if then is not None and now is not None:
-            found.setdefault(task.conversation or task.task_id, []).append(now - then)
-    means = np.array([sum(one) / len(one) for one in found.values()], float)
-    return paired_mean(means, PLANNED)
+def _told(log: Log, target: Floats, covered: Bools) -> Told:
+    which = covered & ~np.isnan(log.rewards)
+    log, target = log.where(which), target[which]
+    return Told(
+        rows=len(log),
+        logged=float(log.rewards.mean()) if len(log) else None,
+        replayed=estimate(log, target),
+        difference=compare(log, target, log.propensities),
+    )

@@ -47,6 +47,8 @@ async def fit(ledger: Ledger, desk: Desk, say: Say) -> PolicyVersion:
     """
     given = read(desk)
     say(f"read {len(given.labels)} labels and {len(given.tasks)} tasks")
+    if given.left_out:
+        say(f"labels left out, as simulated and real upstreams do not mix: {given.left_out}")
     try:
         made = refined(make(given), given)
     except ValueError as error:

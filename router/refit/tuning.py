@@ -11,7 +11,7 @@ from hashlib import blake2b
 from router.learning.document import Policy
 from router.learning.off_policy import Estimate
 from router.refit.making import Given, Made
-from router.refit.replaying import Replay, Told, replay
+from router.refit.replaying import Replay, Rows, Told
 from router.refit.tasks import Came
 from router.refit.thresholds import Settings, moved, nearby, within
 
@@ -33,16 +33,16 @@ class Tuned:
 def tuned(policy: Policy, given: Given) -> Tuned:
     """Move the threshold that saves most without surely losing more quality than the margin."""
     policy = within(policy, given.terms.rules)
-    here, there = _half(given, 0), _half(given, 1)
-    base = replay(policy, here)
+    here, there = (Rows.of(policy.estimates, _half(given, half)) for half in (0, 1))
+    base = here.replay(policy)
     tried = [
-        (settings, replay(moved(policy, settings), here))
+        (settings, here.replay(moved(policy, settings)))
         for settings in nearby(policy, given.terms.rules)
     ]
     good = [(settings, seen) for settings, seen in tried if _is_better(seen, base, given)]
     best: Settings = min(good, key=lambda one: _mean(one[1].cost))[0] if good else {}
     chosen = moved(policy, best)
-    before, after = replay(policy, there), replay(chosen, there)
+    before, after = there.replay(policy), there.replay(chosen)
     if best and not _is_better(after, before, given):
         chosen, best, after = policy, {}, before
     name = next(iter(best), None)

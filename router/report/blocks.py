@@ -28,6 +28,13 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Lines of a file, to be copied as they are."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """Cells as they are to be read; the first column to the left, figures to the right."""
 
@@ -138,7 +145,7 @@ class Picture:
     table: Table
 
 
-Block = Sentence | Listing | Table | Picture
+Block = Sentence | Listing | Lines | Table | Picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

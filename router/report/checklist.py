@@ -126,16 +126,16 @@ def _deployed(rented: Rented) -> Item:
 
 
 def _reduced(saving: Saving) -> Item:
-    found = saving.reduction
+    found = saving.reduction_of_tier
     status: Status = "not yet known"
     if saving.treated_tasks and found.low is not None and found.high is not None:
         if found.low >= LEAST_REDUCTION:
             status = "met"
         elif found.high < LEAST_REDUCTION:
             status = "not met"
-    says = f"{words(found)} of what the period's eligible tasks would have cost, the machine paid"
+    says = f"{words(found)} of what all of the period's tier 3 would have cost, the machine paid"
     if found.value is not None:
-        says += f"; of all of tier 3: {words(saving.reduction_of_tier)}"
+        says += f"; of its eligible tasks alone: {words(saving.reduction)}"
     if not saving.treated_tasks:
         says = "nothing was given to the local model by chance yet, so nothing can be compared"
     return Item(
@@ -144,8 +144,7 @@ def _reduced(saving: Saving) -> Item:
         status=status,
         measure=found if saving.treated_tasks else unknown("share", 0),
         says=says,
-        not_covered=f"shadow runs and judges ({words(saving.evidence)}), tasks that named a model, "
-        "critical and design work, and tasks that do not fit the local model",
+        not_covered=f"shadow runs and judges ({words(saving.evidence)}); tiers 1 and 2",
     )
 
 
@@ -176,20 +175,15 @@ def _thresholds(version: PolicyVersion) -> str:
 
 def _under(money: Money) -> Item:
     ending = money.ending
-    status: Status = "not yet known"
-    if ending.basis == "counted" and ending.value is not None:
-        status = "met" if ending.value < TARGET_NANO_USD else "not met"
-    elif (money.spent.value or 0) >= TARGET_NANO_USD:
-        status = "not met"
-    elif ending.low is not None and ending.high is not None:
-        if ending.high < TARGET_NANO_USD:
-            status = "met"
-        elif ending.low >= TARGET_NANO_USD:
-            status = "not met"
     is_over = ending.basis == "counted"
+    status: Status = "not yet known"
+    if (money.spent.value or 0) >= TARGET_NANO_USD:
+        status = "not met"
+    elif is_over:
+        status = "met"
     says = f"{money.month}: {words(money.spent)}"
     if not is_over:
-        says += f" so far; at its end {words(ending)}"
+        says += f" so far; at its end {words(ending)}{_course(ending)}"
     return Item(
         month=3,
         plan="Target total cost under $180/month",
@@ -198,3 +192,12 @@ def _under(money: Money) -> Item:
         says=f"{says}; models and rented machines, target {amount(TARGET_NANO_USD, 'nano_usd')}",
         not_covered="taxes, the gateway's own machine, and what was spent outside the gateway",
     )
+
+
+def _course(ending: Measure) -> str:
+    """Say where a forecast leads: a month that is not over can have met nothing yet."""
+    if ending.low is None or ending.high is None:
+        return ""
+    if ending.high < TARGET_NANO_USD:
+        return ", which is under the target"
+    return ", which is over the target" if ending.low >= TARGET_NANO_USD else ", on either side"

@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ def add_report(commands: Commands, chosen: Settings) -> None:
     parser.add_argument("--since", type=_day, metavar="DAY", help="as 2026-12-01 (UTC)")
     parser.add_argument("--until", type=_day, metavar="DAY", help="the last day, included")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: %(default)s")
+    parser.add_argument(
+        "--json", action="store_const", dest="format", const="json", help="short for --format json"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
     parser.add_argument("--config", type=Path, metavar="FOLDER", help="default: the checkout's")
     take_ledger(parser, chosen.ledger)
@@ -54,13 +57,20 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _month(text: str) -> str:
     try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).strftime("%Y-%m")
+        return _of_this_age(date.fromisoformat(f"{text}-01")).strftime("%Y-%m")
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no month: write it as 2026-12") from None
 
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return _of_this_age(date.fromisoformat(text))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as 2026-12-01") from None
+
+
+def _of_this_age(day: date) -> date:
+    """Return a day that can be reckoned with: seconds begin in 1970, and years end with 9999."""
+    if not 1970 <= day.year < 9999:
+        raise ValueError
+    return day

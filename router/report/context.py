@@ -48,7 +48,7 @@ class Context:
     repriced: tuple[Repriced, ...]
     repriced_total: Measure
     before_after: BeforeAfter | None
-    """`None`: the window is the baseline's own, or there was none."""
+    """`None`: nothing came before or after, or no kind in both."""
 
 
 def context(
@@ -85,13 +85,16 @@ def total_of(repriced: Iterable[Repriced]) -> Measure:
 
 
 def before_after(before: Costs, after: Costs, bill: int) -> BeforeAfter | None:
-    """Compare two windows at the first one's mix of kinds; the bill is spread over all tasks."""
+    """Compare two windows at the first one's mix of kinds; the bill is spread over all tasks.
+
+    Neither may have days of the other.
+    """
     then = {one.kind: one for one in before.kinds if one.tasks}
     now = {one.kind: one for one in after.kinds if one.tasks}
     both = then.keys() & now.keys()
     weights = {kind: then[kind].tasks for kind in both}
     whole = sum(weights.values())
-    if not whole or before.window == after.window:
+    if not whole:
         return None
 
     def mean(kinds: Mapping[str, float]) -> float:

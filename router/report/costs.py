@@ -12,6 +12,8 @@ from router.report.measures import Measure, Window, counted, unknown
 from router.report.seen import Place, Tally
 from router.statistics.slowness import percentile_bounds
 
+ALL: Final = "all"
+"""Kinds together."""
 _LEVEL: Final = 0.95
 
 
@@ -58,6 +60,8 @@ class Costs:
     kinds: tuple[KindCost, ...]
     """The dearest first."""
     handled: tuple[Handled, ...]
+    models: tuple[Handled, ...]
+    """The same of all kinds together; the kind is `all`."""
 
 
 def costs(tasks: Iterable[Came], places: Mapping[Place, Tally], window: Window) -> Costs:
@@ -67,8 +71,10 @@ def costs(tasks: Iterable[Came], places: Mapping[Place, Tally], window: Window) 
     for task in within:
         by_kind[task.kind].append(task)
     spent = defaultdict[str, int](int)
-    for (kind, _, _), tally in places.items():
+    models = defaultdict[Place, Tally](Tally)
+    for (kind, tier, model), tally in places.items():
         spent[kind] += tally.nano_usd
+        models[ALL, tier, model] += tally
     whole = sum(spent.values())
     kinds = [_kind(kind, by_kind.get(kind, []), spent[kind]) for kind in {*by_kind, *spent}]
     return Costs(
@@ -76,10 +82,8 @@ def costs(tasks: Iterable[Came], places: Mapping[Place, Tally], window: Window) 
         tasks=len(within),
         cost=counted(whole, "nano_usd"),
         kinds=tuple(sorted(kinds, key=lambda one: (-(one.cost.value or 0), one.kind))),
-        handled=tuple(
-            _handled(place, places[place], whole)
-            for place in sorted(places, key=lambda place: (-places[place].nano_usd, place))
-        ),
+        handled=_handled(places, whole),
+        models=_handled(models, whole),
     )
 
 
@@ -118,16 +122,20 @@ def percentile(seconds: np.ndarray, share: float) -> Measure:
     )
 
 
-def _handled(place: Place, tally: Tally, whole: int) -> Handled:
-    kind, tier, model = place
-    return Handled(
-        kind=kind,
-        tier=tier,
-        model=model,
-        tasks=tally.tasks,
-        attempts=tally.attempts,
-        cost=counted(tally.nano_usd, "nano_usd"),
-        share=tally.nano_usd / whole if whole else 0.0,
-        input_tokens=tally.read,
-        output_tokens=tally.written,
+def _handled(places: Mapping[Place, Tally], whole: int) -> tuple[Handled, ...]:
+    """Return what was done in each place, the dearest first."""
+    dearest = sorted(places.items(), key=lambda one: (-one[1].nano_usd, one[0]))
+    return tuple(
+        Handled(
+            kind=kind,
+            tier=tier,
+            model=model,
+            tasks=tally.tasks,
+            attempts=tally.attempts,
+            cost=counted(tally.nano_usd, "nano_usd"),
+            share=tally.nano_usd / whole if whole else 0.0,
+            input_tokens=tally.read,
+            output_tokens=tally.written,
+        )
+        for (kind, tier, model), tally in dearest
     )

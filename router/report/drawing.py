@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from router.report.blocks import Band, Bars, Picture, Point, Shape, Timeline, Whisker, Whiskers
+from router.report.measures import decimal
 
 WIDTH = 480
 _LEFT, _RIGHT = 8.0, 472.0
@@ -66,7 +67,7 @@ def _bars(shape: Bars) -> tuple[list[str], float]:
     for row, bar in enumerate(shape.bars):
         y = _ROW * row + 18
         drawn.append(_words(_LEFT, y, bar.label))
-        drawn.append(_words(_RIGHT, y, f"{bar.whole:,.2f} {shape.unit}", "end"))
+        drawn.append(_words(_RIGHT, y, f"{decimal(bar.whole)} {shape.unit}", "end"))
         begun = 0.0
         for name, value in bar.parts:
             x, end = scale(begun), scale(begun + value)

@@ -7,15 +7,18 @@ from typing import Final, Literal
 
 import numpy as np
 
+from router.migrations.pairing import of_kind, pairs_of
 from router.refit.tasks import Came
-from router.report.measures import Measure, Window, mean_of
+from router.report.measures import PLANNED, Measure, Window, mean_of, measured
+from router.statistics.paired import paired_mean
 from tercet.catalog import LOCAL
 from tercet.learning import Label
 from tercet.migration import Sample
 from tercet.taxonomy import Taxonomy
 
-Source = Literal["pairs", "golden tasks", "other labels", "public results"]
-"""Where a quality is known from, the surest first."""
+Source = Literal["pairs: the API is 1", "golden tasks", "other labels", "public results"]
+"""Where a quality is known from, the surest first. Pairs say how good it is beside the API, not how
+good either is: of answers that agree nobody has judged the level."""
 
 _SIZES: Final = ((500, "short"), (4_000, "medium"))
 """Input tokens up to which a task is called so; the others are long."""
@@ -92,16 +95,24 @@ def local_qualities(
 ) -> Mapping[str, LocalQuality]:
     """Return how good the local model is by kind, of the kinds that the plan gives tier 3."""
     kinds = [rules.name for rules in taxonomy.kinds if rules.rank >= _RANK]
-    paired: dict[str, list[float]] = defaultdict(list)
-    for sample in samples:
-        if sample.purpose == "migration" and sample.tested_quality is not None:
-            paired[sample.kind].append(sample.tested_quality)
+    paired = list(samples)
     golden: dict[str, list[float]] = defaultdict(list)
     other: dict[str, list[float]] = defaultdict(list)
     for label in labels:
         if is_local(label.arm):
             (golden if label.source == "test" else other)[label.kind].append(label.quality)
-    return {kind: _local((paired[kind], golden[kind], other[kind]), belief(kind)) for kind in kinds}
+    return {
+        kind: _paired(paired, kind) or _local((golden[kind], other[kind]), belief(kind))
+        for kind in kinds
+    }
+
+
+def _paired(samples: Sequence[Sample], kind: str) -> LocalQuality | None:
+    differences = pairs_of(of_kind(samples, kind, 0.0), ()).differences
+    if not len(differences):
+        return None
+    beside = paired_mean(differences, PLANNED).shifted(1.0)
+    return LocalQuality(quality=measured(beside, "quality", 0.0, 2.0), source="pairs: the API is 1")
 
 
 def benchmarks(labels: Iterable[Label]) -> tuple[Benchmark, ...]:
@@ -130,7 +141,7 @@ def is_local(arm: str) -> bool:
 
 
 def _local(found: Sequence[Sequence[float]], believed: float) -> LocalQuality:
-    sources: tuple[Source, ...] = ("pairs", "golden tasks", "other labels")
+    sources: tuple[Source, ...] = ("golden tasks", "other labels")
     for source, qualities in zip(sources, found, strict=True):
         if qualities:
             return LocalQuality(quality=mean_of(qualities, "quality"), source=source)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from router.report.blocks import Block, Document, Listing, Picture, Sentence, Table
+from router.report.blocks import Block, Document, Lines, Listing, Picture, Sentence, Table
 from router.report.drawing import drawing
 
 _STYLE = """
@@ -18,7 +18,7 @@ body { margin: 0 auto; max-width: 60rem; padding: 1rem; background: var(--paper)
 h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.25rem; margin-top: 2.5rem; }
 .note { color: var(--faint); } .verdict { font-weight: 600; }
 .warning { background: var(--mark); padding: .75rem; font-size: 1.25rem; font-weight: 700; }
-.wide { overflow-x: auto; } figure { margin: 1.5rem 0; } figcaption { font-weight: 600; }
+.wide, pre { overflow-x: auto; } figure { margin: 1.5rem 0; } figcaption { font-weight: 600; }
 table { border-collapse: collapse; font-size: .875rem; margin: 1rem 0;
   font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .25rem; }
@@ -66,6 +66,8 @@ def _block(block: Block) -> Iterator[str]:
             yield f'<p class="{tone}">{escape(said)}</p>'
         case Listing(points=points):
             yield f"<ul>{''.join(f'<li>{escape(point)}</li>' for point in points)}</ul>"
+        case Lines(lines=lines):
+            yield f"<pre>{escape(chr(10).join(lines))}</pre>"
         case Table():
             yield from _table(block)
         case Picture():

@@ -1,6 +1,7 @@
 """`tercet report`: what is read for it, and what is written."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from deployments.ledger.inspection import Inspection, TaskRow, inspected
 from router.books.machines import parts_of
 from router.golden.reporting import terms_of
 from router.learning.cold import arms_of_catalog
-from router.plan.pricing import Prices
+from router.migrations.levels import prices_of
 from router.refit.tasks import Came, came
 from router.report.composed import Arms
 from router.report.html import as_html
@@ -36,6 +37,7 @@ from tercet.prior_file import load_priors
 _TOLD_EVERY = 50_000
 """Rows after which it is said how far the reading is."""
 _TIER = "tier3"
+_NO_TEXT = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _Row = TypeVar("_Row")
 
 
@@ -63,7 +65,8 @@ def make(wanted: Wanted, now: float) -> int:
     config = load(wanted.config)
     with inspected(wanted.ledger) as books:
         made = report(read(books, config, wanted, now))
-    said = WRITERS[wanted.format](made)
+    # Reasons are operators' words: what is no text would break a page, or a terminal.
+    said = _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", WRITERS[wanted.format](made))
     if wanted.out is None:
         sys.stdout.write(said)
         return 0
@@ -121,7 +124,7 @@ def read(books: Inspection, config: Config, wanted: Wanted, now: float) -> Given
             {_TIER, *(one for one in config.catalog.models if _is_of_tier(one, config))}
         ),
         belief=lambda kind: priors.belief(local.name, kind, LOCAL).quality,
-        price=Prices(config, datetime.fromtimestamp(window.until, UTC)).call,
+        price=prices_of(config),
     )
 
 
@@ -136,7 +139,7 @@ def period(wanted: Wanted, tasks: Sequence[Came], now: float) -> tuple[str, Wind
     if wanted.month is not None and (wanted.since or wanted.until):
         raise ConfigError("--month and --since or --until exclude each other: leave one out")
     if wanted.since or wanted.until:
-        first = tasks[0].at // DAY_S * DAY_S if tasks else now
+        first = (tasks[0].at if tasks else now) // DAY_S * DAY_S
         since = first if wanted.since is None else _midnight(wanted.since)
         until = now if wanted.until is None else _midnight(wanted.until) + DAY_S
         name = f"{_date(since)} to {_date(min(until, now) - 1)}"
@@ -144,8 +147,10 @@ def period(wanted: Wanted, tasks: Sequence[Came], now: float) -> tuple[str, Wind
         name = wanted.month or month_of(tasks[-1].at if tasks else now)
         since = _midnight(date.fromisoformat(f"{name}-01"))
         until = month_end(since)
-    if since >= min(until, now):
-        raise ConfigError(f"{name} has no time in it up to now: name an earlier or a longer one")
+    if since >= now:
+        raise ConfigError(f"{_date(since)} has not come yet: name an earlier time")
+    if since >= until:
+        raise ConfigError(f"{_date(until - 1)} is before {_date(since)}: name a later --until")
     return name, Window(since=since, until=min(until, now))
 
 

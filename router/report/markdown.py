@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from router.report.blocks import Block, Document, Listing, Picture, Sentence, Table, Tone
+from router.report.blocks import Block, Document, Lines, Listing, Picture, Sentence, Table, Tone
 from router.report.sketches import sketch
 
 _WRAPS: Mapping[Tone, str] = {
     "plain": "{}", "note": "*{}*", "verdict": "**{}**", "warning": "> **WARNING: {}**",
 }  # fmt: skip
-_MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\*_|<>`[]#"})
+_MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\*_|<>`[]#"} | {"\n": " "})
 
 
 def as_markdown(document: Document) -> str:
@@ -32,6 +32,8 @@ def _block(block: Block) -> Iterator[str]:
             yield _WRAPS[tone].format(_plain(said))
         case Listing(points=points):
             yield from (f"- {_plain(point)}" for point in points)
+        case Lines(lines=lines):
+            yield from ("```text", *lines, "```")
         case Table():
             yield from _table(block)
         case Picture():

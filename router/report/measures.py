@@ -54,7 +54,8 @@ class Window:
 
 
 DAY_S: Final = 86_400.0
-_PLANNED: Final = 200  # answers for which the interval of a mean is narrowest
+PLANNED: Final = 200
+"""Answers for which the interval of a mean is narrowest."""
 
 
 def counted(value: float, unit: Unit, many: int | None = None) -> Measure:
@@ -87,7 +88,7 @@ def mean_of(values: Sequence[float], unit: Unit) -> Measure:
     if not values:
         return unknown(unit, 0)
     # Around 0 the interval allows for what was not seen yet even where all answers were alike.
-    around = paired_mean(np.array(values, dtype=float) - 0.5, _PLANNED)
+    around = paired_mean(np.array(values, dtype=float) - 0.5, PLANNED)
     return measured(around.shifted(0.5), unit, 0.0, 1.0)
 
 
@@ -121,14 +122,18 @@ def amount(value: float, unit: Unit) -> str:
         case "quality":
             return f"{value:.3f}"
         case "seconds":
-            return f"{value:.1f} s"
+            return f"{value:.1f} s" if value == 0 or abs(value) >= 1 else f"{value:.2f} s"
         case "count":
             return f"{value:,.0f}"
 
 
 def dollars(nano_usd: float) -> str:
     """Say dollars, small amounts with more places."""
-    value = nano_usd / NANO_USD_PER_USD
+    return decimal(nano_usd / NANO_USD_PER_USD)
+
+
+def decimal(value: float) -> str:
+    """Say a number, small ones with more places."""
     places = 2 if value == 0 or abs(value) >= 1 else 4 if abs(value) >= 0.001 else 7
     return f"{value:,.{places}f}"
 

@@ -149,7 +149,7 @@ def _kind(samples: Sequence[Sample], audits: Sequence[JudgeAudit], terms: _Terms
         by=dict(sorted(pairs.by.items())),
         inconsistent=_inconsistent(compared),
         longer=_longer(compared),
-        left=_left(samples, terms.now),
+        left=not_judged(samples, terms.now),
         eligible=terms.eligible,
         covered=counted(len(compared) / terms.eligible, "share", terms.eligible)
         if terms.eligible
@@ -195,7 +195,8 @@ def _longer(compared: Iterable[Sample]) -> Measure:
     return counted(float(np.mean(ratios)), "share", len(ratios)) if ratios else unknown("share", 0)
 
 
-def _left(samples: Iterable[Sample], now: float) -> Mapping[str, int]:
+def not_judged(samples: Iterable[Sample], now: float) -> Mapping[str, int]:
+    """Count what was chosen and not judged, by the reason."""
     found = Counter[str]()
     for one in samples:
         if one.state == "left":

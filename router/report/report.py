@@ -7,11 +7,12 @@ from math import inf
 from typing import Final
 
 from router.books.machines import Part
+from router.migrations.levels import PriceAt
 from router.refit.tasks import Came
 from router.report.board import Board, board
 from router.report.checklist import Facts, Item, Rented, checklist
 from router.report.composed import Arms, Composed, composed
-from router.report.context import Context, PriceOf, before_after, context, total_of
+from router.report.context import Context, before_after, context, total_of
 from router.report.costs import Costs, costs
 from router.report.easy import Belief, Benchmark, Pattern, benchmarks, local_qualities, patterns
 from router.report.honesty import Honesty, honesty
@@ -59,7 +60,7 @@ class Given:
     tier_models: frozenset[str]
     """Routes that are of tier 3: its name, and models that it alone seats."""
     belief: Belief
-    price: PriceOf
+    price: PriceAt
 
     @cached_property
     def bills(self) -> Mapping[float, int]:
@@ -75,7 +76,6 @@ class Given:
         """Return the day on which the local model first was there; `None`: it never was."""
         days = [day * DAY_S for day in self.seen.local_days]
         days += [_day(lease.opened_at) for lease in self.leases]
-        days += [_day(one.at) for one in self.transitions if one.come_from == "baseline"]
         return min((day for day in days if day < self.window.until), default=None)
 
     @cached_property
@@ -123,7 +123,9 @@ def report(given: Given) -> Report:
     spent = money(given.month, given.seen.spent_by_day(), given.bills)
     labels = given.judged.labels
     local = local_qualities(given.judged.samples, labels, given.taxonomy, given.belief)
-    priced = context(given.tasks, places, window, given.price)
+    priced = context(
+        given.tasks, places, window, lambda model, usage: given.price(model, usage, window.until)
+    )
     return Report(
         period=given.period,
         window=window,
@@ -139,7 +141,7 @@ def report(given: Given) -> Report:
         context=Context(
             repriced=priced,
             repriced_total=total_of(priced),
-            before_after=before_after(before, during, saved.bill.total),
+            before_after=before_after(before, _after(given), saved.bill.total),
         ),
         quality=quality(given.judged, given.tasks, window, given.rules, given.now),
         board=board(
@@ -147,12 +149,19 @@ def report(given: Given) -> Report:
             given.rules.kinds,
             Window(since=min(base.since, window.since), until=window.until),
         ),
-        compositions=composed(given.judged, given.arms),
+        compositions=composed(given.judged, given.arms, given.now),
         money=spent,
         honesty=honesty(
             given.seen.checks_in(window), places, window, given.rows - len(given.tasks)
         ),
     )
+
+
+def _after(given: Given) -> Costs:
+    """Return the costs of what of the window is after the baseline."""
+    since = max(given.window.since, given.baseline.until)
+    after = Window(since=since, until=max(since, given.window.until))
+    return costs(given.tasks, given.seen.places(after), after)
 
 
 def _facts(given: Given, before: Costs, saved: Saving, spent: Money) -> Facts:
@@ -195,6 +204,7 @@ def _paid(given: Given) -> Paid:
             and task.route in given.tier_models
         ),
         hold_out=given.rules.hold_out,
+        price=given.price,
     )
 
 

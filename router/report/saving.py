@@ -1,19 +1,27 @@
 """What the local model saved, from the hold-out, with the whole bill of its machine against it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf, isfinite, isnan, sqrt
 from typing import Final, Literal
 
 import numpy as np
 
+from router.migrations.levels import PriceAt, price_levels
 from router.migrations.paying import PLANNED
 from router.refit.tasks import Came
 from router.report.measures import DAY_S, Measure, Window, counted, measured, unknown
-from router.statistics.interval import Interval, Paths
+from router.statistics.interval import Floats, Interval, Paths
 from router.statistics.power import more_needed
-from router.statistics.saving import FEWEST, Assigned, Displaced, displaced, displaced_paths
+from router.statistics.saving import (
+    FEWEST,
+    Assigned,
+    Displaced,
+    KindDisplaced,
+    displaced,
+    displaced_paths,
+)
 from tercet.migration import Assignment
 
 HALF_WIDTH: Final = 0.05
@@ -126,6 +134,8 @@ class Paid:
     tier_nano_usd: int
     """What tasks of tier 3 cost that were not eligible."""
     hold_out: float
+    price: PriceAt | None = None
+    """What the API's prices were at a time; `None`: as they are."""
 
 
 def saving(tasks: Sequence[Came], window: Window, paid: Paid) -> Saving:
@@ -139,7 +149,8 @@ def saving(tasks: Sequence[Came], window: Window, paid: Paid) -> Saving:
     """
     rows = [task for task in tasks if _counts(task, window)]
     within = [task for task in rows if window.has(task.at)]
-    assigned = _assigned(rows, window)
+    levels = None if paid.price is None else price_levels(rows, paid.price, window.until)
+    assigned = _assigned(rows, window, levels)
     found = displaced(assigned, PLANNED)
     cost = float(sum(task.nano_usd or 0 for task in within))
     bill = paid.bill.total
@@ -201,7 +212,7 @@ def _counts(task: Came, window: Window) -> bool:
     return window.has(task.at) or task.assignment.side != "treated"
 
 
-def _assigned(rows: Sequence[Came], window: Window) -> Assigned:
+def _assigned(rows: Sequence[Came], window: Window, levels: Floats | None) -> Assigned:
     """Return the rows as columns; what came before the window teaches, and adds nothing."""
     numbers = {name: at for at, name in enumerate(dict.fromkeys(_group(row) for row in rows))}
     given = [(row, row.assignment) for row in rows if row.assignment is not None]
@@ -214,6 +225,7 @@ def _assigned(rows: Sequence[Came], window: Window) -> Assigned:
         is_treated=np.array([one.side == "treated" for _, one in given], dtype=np.bool_),
         cost_nano_usd=np.array([row.nano_usd or 0 for row in rows], dtype=float),
         size_tokens=np.array([row.size_tokens for row in rows], dtype=float),
+        price_levels=levels,
     )
 
 
@@ -287,7 +299,8 @@ def _more(share: Measure, tasks: Mapping[str, int], found: Displaced, odds: floa
     """Return how many more tasks of such a mix it takes until a share is known to 5 points.
 
     Where there is an interval, it narrows with the root of the number. Before, the spread of costs
-    tells: a dollar that was displaced moves the share by one less the share.
+    tells (a dollar that was displaced moves the share by one less the share), and both sides have
+    to have the fewest.
     """
     many = sum(tasks.values())
     if share.low is not None and share.high is not None and share.many:
@@ -299,7 +312,16 @@ def _more(share: Measure, tasks: Mapping[str, int], found: Displaced, odds: floa
         return None
     square = sum(tasks[kind] * one.spread_nano_usd**2 for kind, one in known.items()) / many
     left = 1 - (EXPECTED if share.value is None else share.value)
-    return more_needed(abs(left) * sqrt(odds * square) / mean, many, HALF_WIDTH)
+    narrow = more_needed(abs(left) * sqrt(odds * square) / mean, many, HALF_WIDTH)
+    return max(narrow, _until_fewest(known.values(), odds))
+
+
+def _until_fewest(known: Collection[KindDisplaced], odds: float) -> int:
+    """Return how many more conversations give both sides the fewest that an interval takes."""
+    treated = sum(one.treated for one in known)
+    held_out = sum(one.held_out for one in known)
+    likely = odds / (1 + odds)
+    return ceil(max((FEWEST - treated) / likely, (FEWEST - held_out) / (1 - likely), 0.0))
 
 
 def _break_even(gained: Interval, bill: int, treated: int) -> Measure:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from router.report.blocks import Band, Bars, Shape, Timeline, Whiskers
+from router.report.measures import decimal
 
 WIDTH = 48
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -35,7 +36,7 @@ def _bars(shape: Bars) -> Iterator[str]:
     wide = max(len(bar.label) for bar in shape.bars)
     for bar in shape.bars:
         drawn = "".join(fills[name] * round(WIDTH * value / most) for name, value in bar.parts)
-        yield f"{bar.label.ljust(wide)} {drawn or '▏'} {bar.whole:,.2f} {shape.unit}"
+        yield f"{bar.label.ljust(wide)} {drawn or '▏'} {decimal(bar.whole)} {shape.unit}"
     yield "  ".join(f"{fill} {name}" for name, fill in fills.items())
 
 
@@ -48,9 +49,8 @@ def _band(shape: Band) -> Iterator[str]:
     drawn = "".join(_level(value, least, most) for value in values)
     yield f"{_day(first.at - 1)} {drawn} {_day(last.at - 1)}"
     ahead = "forecast " if shape.ahead_from is not None else ""
-    yield (
-        f"{ahead}{last.value:,.2f} {shape.unit} at the end ({last.low:,.2f} to {last.high:,.2f})"
-    )
+    ends = f"{decimal(last.low)} to {decimal(last.high)}"
+    yield f"{ahead}{decimal(last.value)} {shape.unit} at the end ({ends})"
     for name, level in shape.lines:
         yield f"{name}: {level:,.2f} {shape.unit}"
 

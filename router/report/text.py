@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Mapping
 
-from router.report.blocks import Block, Document, Listing, Picture, Sentence, Table, Tone
+from router.report.blocks import Block, Document, Lines, Listing, Picture, Sentence, Table, Tone
 from router.report.sketches import sketch
 
 _WIDTH = 100
@@ -34,6 +34,8 @@ def _block(block: Block) -> Iterator[str]:
         case Listing(points=points):
             for point in points:
                 yield from _wrapped(point, "- ", "  ")
+        case Lines(lines=lines):
+            yield from (f"    {line}" for line in lines)
         case Table():
             yield block.title
             yield from table_lines(block)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -19,7 +19,7 @@ from router.shadowing.sampling import Given, Pair, Sampling, is_fit
 from tercet.answer import Answer
 from tercet.catalog import LOCAL
 from tercet.learning import Label
-from tercet.migration import LeftReason, Sample
+from tercet.migration import SHADOW_PART, LeftReason, Sample
 from tercet.task import Task
 from tercet.taxonomy import Contract, Taxonomy
 
@@ -60,6 +60,8 @@ class Means:
     taxonomy: Taxonomy
     run_s: float
     """How long a run may take: as long as a caller's."""
+    spent: Callable[[], int]
+    """Nano-USD of the evidence's budget that are spent or held, as last seen."""
     door: Door | None = None
     """`None`: there is no local model."""
 
@@ -122,6 +124,9 @@ class Shadowing:
         until, reason = self._paused
         if self._means.stage.now() < until:
             return reason
+        part = SHADOW_PART * self._means.sampling.rules.evidence_nano_usd
+        if not pair.is_watch and self._means.spent() >= part:
+            return "budget"
         asked = [seat.model for seat in pair.run.seats]
         is_given = pair.sample.purpose == "migration" and not pair.is_base_run
         judge = self._judge(given.answer.model if is_given else asked[0])

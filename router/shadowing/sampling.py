@@ -1,6 +1,6 @@
-"""Which answers are compared with which others: decided by a hash of the conversation."""
+"""Which answers are compared with which others: decided by a hash."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,9 +12,9 @@ from router.shadowing.judging import REQUEST_TOKENS
 from tercet.answer import Answer
 from tercet.catalog import LOCAL, Catalog
 from tercet.content import ToolUse, media_in
-from tercet.migration import MigrationRules, MigrationState, Purpose, Sample
+from tercet.migration import Assignment, MigrationRules, MigrationState, Purpose, Sample
 from tercet.route import Route, Seat
-from tercet.task import Profile, Task
+from tercet.task import Profile, Task, TaskKind
 
 _COMPARED: Final[frozenset[MigrationState]] = frozenset({"shadow", "canary", "promoted"})
 
@@ -43,6 +43,8 @@ class Pair:
     """Played off the request path."""
     is_base_run: bool
     """It leads to the base's answer; else to the tested one."""
+    is_watch: bool = False
+    """It says how good what callers are answered by is: there is money kept for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ class Sampling:
     catalog: Catalog
     specs: Sequence[ArmSpec]
     """The arms of the catalog."""
+    suspected: Callable[[], Collection[TaskKind]] = frozenset
+    """The kinds that are watched closely."""
 
     def pairs(self, given: Given) -> tuple[Pair, ...]:
         """Return what is to be compared with an answer: nearly always nothing."""
@@ -67,29 +71,32 @@ class Sampling:
             # Of a task that fell back an API has answered: nothing is there to be compared.
             is_local = route.name == LOCAL and given.answer.model == route.seats[0].model
             if route.instead is not None and is_local:
-                share = self.rules.watch_share
+                is_suspected = assignment.kind in self.suspected()
+                rules = self.rules
+                share = rules.watch_closely_share if is_suspected else rules.watch_share
                 yield from self._pair(given, route, route.instead, share)
         elif LOCAL in self.catalog.tiers:
-            # Those who are held out for ever are few in the end, and cost local seconds alone.
-            is_every = assignment.state == "promoted" and assignment.side == "held_out"
-            share = 1.0 if is_every else self.rules.shadow_share
+            share = 1.0 if _is_held_out(assignment) else self.rules.shadow_share
             yield from self._pair(given, self._local(given.task), route, share)
 
     def _pair(self, given: Given, tested: Route, base: Route, share: float) -> Iterator[Pair]:
-        if self._is_in("migration", given, share):
+        # By the task: each of a conversation says less than the first, and costs as much.
+        if self._is_in("migration", given.task.id, share):
             arms = answering_arm(tested, self.specs), answering_arm(base, self.specs)
             is_base_run = tested is given.route
             yield Pair(
                 sample=_sample("migration", given, arms, share),
                 run=base if is_base_run else tested,
                 is_base_run=is_base_run,
+                is_watch=is_base_run or _is_held_out(given.route.assignment),
             )
 
     def _composition(self, given: Given) -> Iterator[Pair]:
         """Yield each seat of a composition by itself."""
         task, route, share = given.task, given.route, self.rules.composition_share
         is_auto = task.model == AUTO and task.hints.tier is None and not task.hints.strict
-        if not is_auto or len(route.seats) < 2 or not self._is_in("composition", given, share):
+        is_sampled = self._is_in("composition", conversation_of(task), share)
+        if not (is_auto and len(route.seats) > 1 and is_sampled):
             return
         base = answering_arm(route, self.specs)
         for seat in route.seats:
@@ -101,9 +108,9 @@ class Sampling:
                     is_base_run=False,
                 )
 
-    def _is_in(self, purpose: Purpose, given: Given, share: float) -> bool:
-        """Say whether a conversation is sampled; so all of its tasks are, or none."""
-        return place_of(conversation_of(given.task), f"{self.rules.salt} {purpose}") < share
+    def _is_in(self, purpose: Purpose, drawn: str, share: float) -> bool:
+        """Say whether a task or a conversation is sampled: in every replica alike."""
+        return place_of(drawn, f"{self.rules.salt} {purpose}") < share
 
     def _local(self, task: Task) -> Route:
         return _single(LOCAL, LOCAL, self.catalog.tiers[LOCAL].seats[0].model, task)
@@ -111,6 +118,17 @@ class Sampling:
     def _alone(self, model: str) -> ArmSpec | None:
         alone = (spec for spec in self.specs if spec.models == (model,))
         return next(alone, None)
+
+
+def _is_held_out(assignment: Assignment | None) -> bool:
+    """Say whether the API answers so that there is something to compare the local model with.
+
+    Where it does, all is compared: it is a tenth in the end, and a judge alone is paid, where
+    watching a treated task takes the API's answer too.
+    """
+    if assignment is None:
+        return False
+    return assignment.side == "held_out" and assignment.state in {"canary", "promoted"}
 
 
 def is_fit(given: Given) -> bool:

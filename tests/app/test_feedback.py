@@ -13,9 +13,10 @@ import pytest
 from fakes import taught
 from fakes.gateway import CONFIG, KEYS, NOW, TEAM, Says, Site, failing, gateway, run
 from fakes.learned import version
-from fakes.taught import HAIKU, QUALITY
+from fakes.taught import FLASH, HAIKU, QUALITY
 
 from deployments.ledger import Ledger
+from router.feedback import label_of
 from router.learned import route_as_learned
 from router.learning.cold import arms_of_catalog
 from router.learning.document import to_bytes
@@ -167,6 +168,9 @@ def test_only_the_key_that_asked_may_speak_of_an_answer(tmp_path: Path) -> None:
         (404, "not_found", "preferred_to"),
         (404, "not_found", "request_id"),
     ]
+    assert replies[0].json()["error"]["message"] == (
+        "request_id is no request of yours: x-tercet-request-id has it."
+    )
     assert replies[3].status_code == 200
     assert [label.quality for label in labels] == [1.0]
 
@@ -290,6 +294,32 @@ def test_where_the_local_model_came_to_nothing_the_label_is_of_who_answered(
         ("req_1", "local(qwen)", "c1", 1.5),
         ("req_2", "gemini-3.8-flash", "c1", 1.5),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "seats", "spoke", "arm"),
+    [
+        (HAIKU, [HAIKU], [FLASH], f"{HAIKU}({FLASH})"),
+        ("tier3", [HAIKU, FLASH], [FLASH], f"tier3({FLASH})"),
+        ("tier3", [HAIKU, FLASH], [HAIKU, FLASH], f"tier3({HAIKU}+{FLASH})"),
+    ],
+    ids=["an alternate", "one of two", "both, and no escalation"],
+)
+def test_where_a_voice_was_missing_the_label_is_of_those_that_spoke(
+    name: str, seats: list[str], spoke: list[str], arm: str
+) -> None:
+    route = {"name": name, "seats": [{"model": model} for model in seats], "degraded": []}
+    answer = {"model": spoke[-1], "degraded": ["x:overloaded"]}
+    task = {
+        "task_id": "req_1", "opened_at_ns": 0, "closed_at_ns": 1,
+        "profile": '{"kind": "lookup", "size_tokens": 12}',
+        "route": json.dumps(route), "answer": json.dumps(answer),
+    }  # fmt: skip
+    attempts = [
+        {"model": model, "outcome": outcome, "settled_nano_usd": 1}
+        for model, outcome in [(HAIKU, "overloaded"), *((one, "complete") for one in spoke)]
+    ]
+    assert label_of(task, attempts, 1.0, NOW).arm == arm
 
 
 def test_the_document_of_the_routes_has_it() -> None:

@@ -43,7 +43,7 @@ def test_the_shipped_budget_is_read() -> None:
     assert budget.caps == {
         "month": 180_000_000_000,
         "gpu": 60_000_000_000,
-        "key:evidence": 12_000_000_000,
+        "key:evidence": 18_000_000_000,
     }
     assert budget.spent_from == {2: 0.80, 3: 0.90, 4: 0.95, 5: 0.98}
     assert budget.forecast_from == {2: 1.0, 3: 1.25}
@@ -63,7 +63,7 @@ def test_every_scope_can_have_a_cap_and_cents_are_exact(folder: Path) -> None:
         "key:default": 1,
         "tier:tier1": 40_000_000_000,
         "provider:google": 19_990_000_000,
-        "key:evidence": 12_000_000_000,
+        "key:evidence": 18_000_000_000,
     }
 
 

@@ -292,7 +292,7 @@ def test_an_unreadable_file_is_a_problem_and_no_crash(folder: Path) -> None:
 def test_a_missing_file_is_a_problem(folder: Path) -> None:
     (folder / "prices.yaml").unlink()
     (problem,) = problems_of(folder)
-    assert problem.startswith(f"{folder}/prices.yaml: [Errno 2] No such file or directory")
+    assert problem.startswith(f"{folder}/prices.yaml cannot be read: No such file or directory")
 
 
 def test_every_problem_of_every_file_is_listed_at_once(folder: Path) -> None:

@@ -20,13 +20,15 @@ SHIPPED = MigrationRules(
     least_baseline=200,
     least_pairs=100,
     shadow_share=0.4,
-    watch_share=0.1,
+    watch_share=0.02,
+    watch_closely_share=0.6,
     composition_share=0.02,
-    evidence_nano_usd=12_000_000_000,
+    evidence_nano_usd=18_000_000_000,
     judges={"anthropic": "gemini-3.8-flash", "google": "claude-haiku-5-5"},
     slower_by=1.5,
     slower_s=30.0,
-    alarm=200.0,
+    suspicion=2.5,
+    alarm=60.0,
 )
 
 
@@ -64,7 +66,7 @@ def test_a_kind_may_have_a_margin_of_its_own(folder: Path) -> None:
 
 
 def test_what_evidence_may_cost_is_the_cap_of_its_key(folder: Path) -> None:
-    changed(folder, 'usd_a_month: "12"', 'usd_a_month: "0.5"')
+    changed(folder, 'usd_a_month: "18"', 'usd_a_month: "0.5"')
     assert load(folder).budget.caps["key:evidence"] == 500_000_000
 
 
@@ -92,13 +94,36 @@ def test_no_kind_need_move_and_nobody_need_judge(folder: Path) -> None:
         ("google: claude-haiku-5-5", "google: gemini-3.8-flash", "gemini-3.8-flash is of google"),
         ("google: claude-haiku-5-5", "google: gpt-9", "judges.google: 'gpt-9' is not a model; mod"),
         ("google: claude-haiku-5-5", "xai: grok", "judges.xai.[key]: Input should be 'anthropic'"),
-        ('usd_a_month: "12"', "usd_a_month: 12.5", "samples.usd_a_month: Value error, write"),
+        ('usd_a_month: "18"', "usd_a_month: 18.5", "samples.usd_a_month: Value error, write"),
         ("slower_by: 1.5", "slower_by: 0.5", "latency.slower_by: Input should be greater than or"),
-        ("alarm: 200", "alarm: 1", "alarm: Input should be greater than 1"),
-        ("alarm: 200", "alarums: 200", "alarums: Extra inputs are not permitted"),
+        ("suspicion: 2.5", "suspicion: 1", "suspicion: Input should be greater than 1"),
+        ("alarm: 60", "alarm: 1", "alarm: Input should be greater than 1"),
+        ("alarm: 60", "alarums: 60", "alarums: Extra inputs are not permitted"),
     ],
 )
 def test_what_cannot_be_is_named_with_its_key(folder: Path, old: str, new: str, said: str) -> None:
     told = problem(changed(folder, old, new))
     assert "migrations.yaml: " in told
     assert said in told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "migrations.yaml cannot be read: No such file or directory"),
+        ("kinds: [lookup", "migrations.yaml: while parsing a flow sequence"),
+        ("", "migrations.yaml is empty"),
+        ("phase: migrate", "migrations.yaml: kinds: Field required"),
+    ],
+    ids=["missing", "no YAML", "empty", "a part"],
+)
+def test_a_file_that_is_none_is_told_with_a_remedy(
+    folder: Path, text: str | None, said: str
+) -> None:
+    file = folder / "migrations.yaml"
+    file.unlink()
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    told = problem(folder)
+    assert said in told
+    assert "take the shipped one: `git checkout config/migrations.yaml`" in told

@@ -1,9 +1,9 @@
 """The section of compositions: what their extra seats added, and what to change."""
 
-from router.report.blocks import Block, Listing, Section, Sentence, Table
+from router.report.blocks import Block, Lines, Listing, Section, Sentence, Table
 from router.report.composed import Composed
 from router.report.measures import bare, bounds
-from router.report.telling.wording import date_words
+from router.report.telling.wording import date_words, left_words
 
 _NOTHING = (
     "Nothing is known yet: no composition was compared with its seats alone. Run `tercet golden "
@@ -21,29 +21,45 @@ def composed_section(found: Composed, until: float) -> Section:
             "at 95 % at every look; cost and seconds are means (counted)."
         )
     ]
+    if found.left:
+        blocks.append(Sentence(text=f"Chosen of traffic and not judged: {left_words(found.left)}."))
     if not found.compared:
         blocks.append(Sentence(text=_NOTHING, tone="note"))
         return Section(title="What compositions add", blocks=blocks)
-    blocks.append(_table(found))
+    blocks += [_paying(found), _table(found)]
     if found.missing:
         blocks.append(Sentence(text="Not compared yet, so that nothing can be said to pay:"))
         blocks.append(Listing(points=found.missing))
-    blocks += [
-        Sentence(
-            text=f"{one.composition}: {one.why}. Proposed, and not done: {one.change}",
-            tone="verdict",
-        )
-        for one in found.proposals
-    ]
+    for one in found.proposals:
+        said = f"{one.composition}: {one.why}. Proposed, and not done:"
+        blocks += [Sentence(text=said, tone="verdict"), Lines(lines=tuple(one.change.split("\n")))]
     return Section(title="What compositions add", blocks=blocks)
+
+
+def _paying(found: Composed) -> Table:
+    return Table(
+        title="Whether a composition pays, against its best seat and repeats for the same money",
+        headings=("Composition", "Kind", "On", "Verdict", "More pairs"),
+        rows=tuple(
+            (
+                one.composition,
+                one.kind,
+                one.ground,
+                one.verdict,
+                f"{one.more_pairs:,}" if one.more_pairs else "-",
+            )
+            for one in found.paying
+        ),
+        words=frozenset({1, 2, 3}),
+    )
 
 
 def _table(found: Composed) -> Table:
     return Table(
-        title="Compositions against each seat alone",
+        title="Compositions against each seat alone, and against repeats",
         headings=(
-            "Composition", "Kind", "On", "Against", "Quality", "Range", "Pairs", "Cost",
-            "Seconds", "Quality a USD", "Verdict",
+            "Composition", "Kind", "On", "Against", "Quality", "Range", "Pairs", "Extra cost",
+            "Extra seconds", "Quality a USD", "a second", "Verdict",
         ),
         rows=tuple(
             (
@@ -56,10 +72,15 @@ def _table(found: Composed) -> Table:
                 f"{one.quality.many or 0:,}",
                 bare(one.extra_cost),
                 bare(one.extra_seconds),
-                "-" if one.quality_per_usd is None else f"{one.quality_per_usd:+,.1f}",
+                _each(one.quality_per_usd, 1),
+                _each(one.quality_per_second, 3),
                 f"{one.verdict} ({one.more_pairs:,} more)" if one.more_pairs else one.verdict,
             )
             for one in found.compared
         ),
-        words=frozenset({1, 2, 3, 10}),
+        words=frozenset({1, 2, 3, 11}),
     )  # fmt: skip
+
+
+def _each(value: float | None, places: int) -> str:
+    return "-" if value is None else f"{value:+,.{places}f}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from router.report.blocks import Bar, Bars, Block, Picture, Section, Sentence, Table
-from router.report.costs import Costs
+from router.report.costs import ALL, Costs, Handled
 from router.report.easy import Benchmark, Pattern
 from router.report.measures import amount, bare, bounds, dollars, words
 from router.report.report import Report
@@ -12,6 +12,7 @@ from tercet.usage import NANO_USD_PER_USD
 
 MOST_ROWS = 40
 """Of a table; what is left out is said."""
+_MOST_BENCHMARKS = 80
 _MOST_PATTERNS = 12
 _TIERS = ("tier1", "tier2", "tier3", "local")
 """In the order of the plan."""
@@ -20,7 +21,7 @@ _TIERS = ("tier1", "tier2", "tier3", "local")
 def costs_section(report: Report) -> Section:
     """Tell what work cost and who did it."""
     blocks: list[Block] = [*_costs(report.baseline, "Baseline", "baseline")]
-    if report.costs.window != report.baseline.window:
+    if report.costs.kinds != report.baseline.kinds:
         blocks += _costs(report.costs, "This period", "period")
     base = report.baseline if report.baseline.tasks else report.costs
     blocks += _patterns(report.patterns, base)
@@ -30,9 +31,10 @@ def costs_section(report: Report) -> Section:
 
 def _costs(costs: Costs, name: str, short: str) -> Iterator[Block]:
     if not costs.tasks:
+        when = window_words(costs.window) if costs.window.days else "the days without a local model"
         yield Sentence(
-            text=f"{name}: no task came in {window_words(costs.window)}. A baseline is a month of "
-            "traffic with `phase: baseline` (config/migrations.yaml) or without a local model.",
+            text=f"{name}: no task came in {when}. A baseline is a month of traffic with `phase: "
+            "baseline` (config/migrations.yaml) or without a local model.",
             tone="note",
         )
         return
@@ -57,7 +59,8 @@ def _costs(costs: Costs, name: str, short: str) -> Iterator[Block]:
             for one in costs.kinds
         ),
     )
-    yield _handled(costs, name)
+    yield _handled(costs.models, f"{name}: cost by tier and model (counted)")
+    yield _handled(costs.handled, f"{name}: which model handled what (counted)")
 
 
 def _picture(costs: Costs, name: str, short: str) -> Picture:
@@ -87,30 +90,39 @@ def _picture(costs: Costs, name: str, short: str) -> Picture:
         table=Table(
             title=f"{name}: cost by kind and tier, USD (counted)",
             headings=("Kind", "Tasks", "Each", *tiers, "All"),
-            rows=tuple(
-                (
-                    one.kind,
-                    f"{one.tasks:,}",
-                    "-" if one.each.value is None else dollars(one.each.value),
-                    *(_paid(parts[one.kind].get(tier)) for tier in tiers),
-                    dollars(one.cost.value or 0),
-                )
-                for one in costs.kinds
+            rows=(
+                *(
+                    (
+                        one.kind,
+                        f"{one.tasks:,}",
+                        "-" if one.each.value is None else dollars(one.each.value),
+                        *(_paid(parts[one.kind].get(tier)) for tier in tiers),
+                        dollars(one.cost.value or 0),
+                    )
+                    for one in costs.kinds
+                ),
+                _sums(costs, tiers),
             ),
         ),
     )
+
+
+def _sums(costs: Costs, tiers: Sequence[str]) -> tuple[str, ...]:
+    by_tier = dict.fromkeys(tiers, 0.0)
+    for one in costs.models:
+        by_tier[one.tier] += one.cost.value or 0
+    whole = costs.cost.value or 0
+    each = dollars(whole / costs.tasks)
+    return (ALL, f"{costs.tasks:,}", each, *map(dollars, by_tier.values()), dollars(whole))
 
 
 def _paid(usd: float | None) -> str:
     return "-" if usd is None else dollars(usd * NANO_USD_PER_USD)
 
 
-def _handled(costs: Costs, name: str) -> Table:
-    shown = costs.handled[:MOST_ROWS]
-    left = len(costs.handled) - len(shown)
-    title = f"{name}: which model handled what (counted)"
+def _handled(handled: Sequence[Handled], title: str) -> Table:
     return Table(
-        title=f"{title}; {left} cheaper lines are left out" if left else title,
+        title=f"{title}{_left(handled, MOST_ROWS, 'cheaper lines')}",
         headings=("Kind", "Tier", "Model", "Tasks", "Attempts", "USD", "Share", "Tokens in", "out"),
         rows=tuple(
             (
@@ -124,10 +136,15 @@ def _handled(costs: Costs, name: str) -> Table:
                 f"{one.input_tokens:,}",
                 f"{one.output_tokens:,}",
             )
-            for one in shown
+            for one in handled[:MOST_ROWS]
         ),
         words=frozenset({1, 2}),
     )
+
+
+def _left(rows: Sequence[object], most: int, what: str) -> str:
+    """Say how many rows a table is without."""
+    return f"; {len(rows) - most:,} {what} are left out" if len(rows) > most else ""
 
 
 def _patterns(patterns: Sequence[Pattern], costs: Costs) -> Iterator[Block]:
@@ -138,7 +155,7 @@ def _patterns(patterns: Sequence[Pattern], costs: Costs) -> Iterator[Block]:
         "ids are of requests: `GET /v1/requests/ID`."
     )
     yield Table(
-        title="Easy patterns",
+        title=f"Easy patterns{_left(patterns, _MOST_PATTERNS, 'lesser ones')}",
         headings=(
             "Kind",
             "Size",
@@ -177,7 +194,8 @@ def _benchmarks(benchmarks: Sequence[Benchmark]) -> Iterator[Block]:
         )
         return
     yield Table(
-        title="Quality benchmarks by kind and arm, 0 to 1 (95 % at every look; all labels so far)",
+        title="Quality benchmarks by kind and arm, 0 to 1 (95 % at every look; all labels so far)"
+        f"{_left(benchmarks, _MOST_BENCHMARKS, 'further ones')}",
         headings=("Kind", "Arm", "By", "Quality", "Range", "Groups"),
         rows=tuple(
             (
@@ -188,7 +206,7 @@ def _benchmarks(benchmarks: Sequence[Benchmark]) -> Iterator[Block]:
                 bounds(one.quality),
                 f"{one.quality.many or 0:,}",
             )
-            for one in benchmarks[: 2 * MOST_ROWS]
+            for one in benchmarks[:_MOST_BENCHMARKS]
         ),
         words=frozenset({1, 2}),
     )

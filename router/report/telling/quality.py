@@ -1,24 +1,11 @@
 """The section of quality: what was compared, what it says, and what was not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from router.report.blocks import Block, Picture, Section, Sentence, Table, Whisker, Whiskers
 from router.report.measures import Measure, bare, bounds, words
 from router.report.quality import KindQuality, Quality
-from router.report.telling.wording import window_words
-
-_REASONS: Mapping[str, str] = {
-    "asleep": "the local model was not ready in time",
-    "budget": "the evidence's budget is spent",
-    "full": "too many waited",
-    "unfit": "tools or images",
-    "tested_failed": "the local model gave no answer",
-    "base_failed": "the API gave no answer",
-    "judge_failed": "the judge gave no verdict",
-    "ended": "the gateway ended",
-    "lost": "went with its process",
-    "under way": "under way",
-}
+from router.report.telling.wording import reason_words, window_words
 
 
 def quality_section(quality: Quality) -> Section:
@@ -143,7 +130,7 @@ def _left(quality: Quality) -> Table:
         title="What was chosen and not judged, by reason (counted)",
         headings=("Kind", "Reason", "Tasks", "Share of eligible covered"),
         rows=tuple(
-            (one.kind, _REASONS.get(reason, reason), f"{count:,}", bare(one.covered))
+            (one.kind, reason_words(reason), f"{count:,}", bare(one.covered))
             for one in quality.kinds
             for reason, count in one.left.items()
         ),

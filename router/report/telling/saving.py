@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from router.report.blocks import Band, Block, Picture, Point, Section, Sentence, Table
 from router.report.context import Context
-from router.report.measures import amount, bare, bounds, words
+from router.report.measures import Measure, amount, bare, bounds, words
 from router.report.report import Report
 from router.report.saving import Bill, Look, Saving
 from router.report.telling.wording import date_words, thinned, window_words
@@ -116,7 +116,7 @@ def _bill(bill: Bill) -> Table:
 
 def _sums(saving: Saving) -> Table:
     hold_out = amount(saving.hold_out, "share")
-    more = more_words(saving.more)
+    more = more_words(saving.more, saving.reduction)
     rows = (
         ("eligible tasks", f"{saving.eligible:,} (counted)"),
         (
@@ -137,11 +137,11 @@ def _sums(saving: Saving) -> Table:
     return Table(title="The saving", headings=("What", "Value"), rows=rows, words=frozenset({1}))
 
 
-def more_words(more: int | None) -> str:
-    """Say how many more requests it takes."""
-    if more is None:
-        return "not known"
-    return f"{more:,} more requests" if more else "none"
+def more_words(more: int | None, share: Measure) -> str:
+    """Say how many more requests it takes to know a share to 5 points."""
+    if more:
+        return f"{more:,} more requests"
+    return "not known" if more is None or share.low is None else "none"
 
 
 def _kinds(saving: Saving) -> Table:
@@ -174,7 +174,7 @@ def _kinds(saving: Saving) -> Table:
                 bounds(one.net),
                 bare(one.reduction),
                 bounds(one.reduction),
-                more_words(one.more),
+                more_words(one.more, one.reduction),
             )
             for one in saving.kinds
         ),
@@ -213,9 +213,12 @@ def _point(look: Look) -> Point:
 
 
 def _context(context: Context) -> Iterator[Block]:
+    both = context.before_after
+    if both is None and not context.repriced:
+        return
     yield Sentence(
-        text="Context, not proof. The two figures below are often shown for savings; they hold "
-        "only if another model writes as many tokens, and if nothing else changed.",
+        text="Context, not proof. What follows is often shown for savings; it holds only if "
+        "another model writes as many tokens, and if nothing else changed.",
         tone="note",
     )
     yield Table(
@@ -226,12 +229,11 @@ def _context(context: Context) -> Iterator[Block]:
         ),
         words=frozenset({2}),
     )
-    both = context.before_after
     if both is not None:
         yield Sentence(
-            text=f"Context, not proof: before and after at the baseline's mix of {both.kinds} "
-            f"kinds, a task cost {words(both.before)} and now costs {words(both.after)}, the "
-            "machine's bill spread over all tasks."
+            text="Context, not proof: before and after at the baseline's mix of kinds "
+            f"({both.kinds:,} came in both), a task cost {words(both.before)} and now costs "
+            f"{words(both.after)}, the machine's bill spread over all tasks."
         )
 
 

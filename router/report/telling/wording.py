@@ -1,12 +1,23 @@
 """Times in words, and long tables made short."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from router.report.measures import Window
 
 _ROWS: Final = 12
+_REASONS: Final[Mapping[str, str]] = {
+    "asleep": "the local model was not ready in time",
+    "budget": "the evidence's budget is spent",
+    "full": "too many waited",
+    "unfit": "tools, images, too long, or barred by the key",
+    "tested_failed": "the model that was tried gave no answer",
+    "base_failed": "the model it is compared with gave no answer",
+    "judge_failed": "no judge gave a verdict",
+    "ended": "the gateway ended",
+    "lost": "went with its process",
+}
 _Row = TypeVar("_Row")
 
 
@@ -34,3 +45,13 @@ def window_words(window: Window) -> str:
         f"{date_words(window.since)} to {date_words(window.until - 1)} (UTC, {window.days:.1f} "
         "days)"
     )
+
+
+def reason_words(reason: str) -> str:
+    """Say why an answer was not judged."""
+    return _REASONS.get(reason, reason)
+
+
+def left_words(left: Mapping[str, int]) -> str:
+    """Say how many answers were not judged, by the reason."""
+    return "; ".join(f"{count:,} because {reason_words(reason)}" for reason, count in left.items())

@@ -15,7 +15,7 @@ from deployments.ledger.database import Database
 from deployments.ledger.inspection import inspected
 from deployments.ledger.opening import upgrade
 from tercet.budget import Denied
-from tercet.migration import EVIDENCE_KEY, Migration
+from tercet.migration import EVIDENCE_KEY, Look, Migration
 
 
 def moved(ledger: Ledger, *rows: object) -> list[bool]:
@@ -66,6 +66,18 @@ def test_of_processes_that_move_a_kind_at_once_one_does(opening: Callable[..., L
 
     assert sorted(asyncio.run(main())) == [False, False, True]
     assert [row.seq for row in asyncio.run(ledgers[0].migrations())] == [1]
+
+
+def test_of_each_kind_the_last_look_is_kept(ledger: Ledger, url: str) -> None:
+    first = Look(kind="lookup", is_suspected=True, document='{"why": "a"}', at=AT)
+    last = replace(first, is_suspected=False, document='{"why": "b"}', at=AT + 300)
+    other = replace(first, kind="chat")
+    assert asyncio.run(ledger.looks()) == []
+    for row in (first, other, last):
+        asyncio.run(ledger.note_look(row))
+    assert asyncio.run(ledger.looks()) == [other, last]
+    with inspected(url) as books:
+        assert books.looks() == [other, last]
 
 
 def test_a_sample_goes_from_chosen_to_judged_and_one_is_left_for_a_reason(
@@ -163,11 +175,13 @@ def test_labels_of_the_release_before_are_kept_and_took_nobody_knows_how_long(ur
 
 
 def test_evidence_outlives_a_damaged_file(file: Path) -> None:
+    known = Look(kind="lookup", is_suspected=True, document="{}", at=AT)
     with closing(Ledger(file, clock=lambda: AT)) as ledger:
         asyncio.run(ledger.open_request(opened()))
         asyncio.run(ledger.reserve(reservation("a")))
         asyncio.run(ledger.note_sample(sample()))
         asyncio.run(ledger.note_audit(audit()))
+        asyncio.run(ledger.note_look(known))
         moved(ledger, transition(1))
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE balances SET spent_nano_usd = 999")
@@ -177,6 +191,7 @@ def test_evidence_outlives_a_damaged_file(file: Path) -> None:
         assert books.transitions() == [transition(1)]
         assert books.samples(0) == [sample()]
         assert books.audits(0) == [audit()]
+        assert books.looks() == [known]
         assert [row.task_id for row in books.tasks(0)] == ["req_1"]
 
 

@@ -172,6 +172,7 @@ def test_a_new_file_has_strict_tables(tmp_path: Path) -> None:
         "policies",
         "locks",
         "transitions",
+        "looks",
         "samples",
         "audits",
         "journaled",

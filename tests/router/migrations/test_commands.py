@@ -96,7 +96,8 @@ def test_an_operator_moves_a_kind_back_and_forth_with_reasons(
         ),
         (
             ["resume", "lookup", "--why", "x"],
-            "lookup is baseline: only what was rolled back is resumed",
+            "lookup is baseline: only what was rolled back is resumed; `tercet migration shadow "
+            "lookup` begins anew",
         ),
     ],
 )
@@ -112,7 +113,13 @@ def test_what_cannot_be_done_is_told_with_the_remedy(
         ("promoted", 1.0, ("promote", None), "lookup is promoted already"),
         ("canary", 0.1, ("promote", 0.1), "lookup is canary of 10% already"),
         ("rolled_back", 0.0, ("rollback", None), "lookup is rolled_back already"),
-        ("shadow", 0.0, ("resume", None), "lookup is shadow: only what was rolled back is resumed"),
+        (
+            "shadow",
+            0.0,
+            ("resume", None),
+            "lookup is shadow: only what was rolled back is resumed; `tercet migration shadow "
+            "lookup` begins anew",
+        ),
         (
             "rolled_back",
             0.0,
@@ -135,6 +142,40 @@ def test_a_share_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], sha
     with pytest.raises(SystemExit):
         main(["migration", "promote", "lookup", "--share", share, "--why", "x"])
     assert f"'{share}' is no share; write one as 0.1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("why", ["", "  \n", "red \x1b[31m", "a" * 1_001])
+def test_a_move_without_a_reason_is_refused(
+    file: Path, capsys: pytest.CaptureFixture[str], why: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["migration", "promote", "lookup", "--why", why, "--ledger", str(file)])
+    assert "is no reason: write 1 to 1,000 characters of text" in capsys.readouterr().err
+    assert moves(file) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TERCET_LOCAL", "off", "and the API answers until there is a local model: TERCET_LOCAL"),
+        (
+            "TERCET_PHASE",
+            "baseline",
+            "and it counts once migrations.yaml says `phase: migrate`, not `baseline`",
+        ),
+    ],
+)
+def test_a_promotion_that_comes_to_nothing_yet_says_so(
+    tercet: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    first = "every gateway knows within ten seconds"
+    assert tercet("promote", "lookup", "--why", "x") == f"lookup is promoted; {first}, {said}\n"
+    assert tercet("rollback", "lookup", "--why", "x") == f"lookup is rolled_back; {first}\n"
 
 
 def test_the_board_says_where_each_kind_is_and_what_it_waits_for(

@@ -3,7 +3,14 @@ from math import inf, log, nan
 
 import pytest
 
-from router.migrations.deciding import KindEvidence, Move, decide, floor, why_it_stays
+from router.migrations.deciding import (
+    KindEvidence,
+    Move,
+    decide,
+    floor,
+    is_suspected,
+    why_it_stays,
+)
 from router.statistics.interval import Interval
 from tercet.migration import MigrationRules, MigrationState
 
@@ -19,11 +26,13 @@ RULES = MigrationRules(
     least_pairs=100,
     shadow_share=0.4,
     watch_share=0.1,
+    watch_closely_share=0.5,
     composition_share=0.02,
     evidence_nano_usd=12_000_000_000,
     judges={},
     slower_by=1.5,
     slower_s=30.0,
+    suspicion=4.0,
     alarm=200.0,
 )
 USD = 1e9
@@ -265,3 +274,14 @@ def test_several_reasons_are_all_said() -> None:
         "1 of 100 pairs since it came here; whether it pays is not sure: the saving is not known "
         "yet"
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "odds", "suspected"),
+    [
+        ("promoted", 4.1, True), ("promoted", 3.9, False), ("canary", 100.0, False),
+        ("shadow", 100.0, False), ("rolled_back", 100.0, False),
+    ],
+)  # fmt: skip
+def test_what_answers_nearly_all_is_suspected_from_small_odds_on(state, odds, suspected) -> None:
+    assert is_suspected(at(state, alarm=log(odds)), RULES) is suspected

@@ -15,7 +15,7 @@ from tercet.migration import Assignment, Sample, Side, Transition
 
 HOUR = 3_600.0
 RULES = load(chosen=settings({})).migrations
-GIVEN = Given(rules=RULES, has_local=True, now=AT + HOUR)
+GIVEN = Given(rules=RULES, has_local=True, price=lambda *_: 100, now=AT + HOUR)
 
 
 def came(number: int, side: Side, kind: str = "lookup", **changes) -> Came:

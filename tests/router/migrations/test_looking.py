@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from deployments.ledger.inspection import inspected
 from router.migrations.looking import Desk, find_out, look
 from tercet.config import load
 from tercet.environment import settings
-from tercet.migration import Migration, Transition
+from tercet.migration import Look, Migration, Transition
 
 HOUR = 3_600.0
 DAY = 24 * HOUR
@@ -43,6 +43,11 @@ def looked(file: Path, now: float, **rules: object) -> Sequence[str]:
 def moves(file: Path) -> Sequence[Transition]:
     with inspected(file) as books:
         return books.transitions()
+
+
+def noted(file: Path) -> Mapping[str, Look]:
+    with inspected(file) as books:
+        return {look.kind: look for look in books.looks()}
 
 
 def places(file: Path) -> list[tuple[str, float]]:
@@ -129,6 +134,43 @@ def test_a_kind_that_has_come_to_be_worse_is_rolled_back_and_stays_so(file: Path
     assert looked(file, AT + 22 * HOUR) == []
 
 
+def test_a_look_leaves_all_that_is_known_of_each_kind_and_why_it_stays(file: Path) -> None:
+    to_canary(file)
+    looked(file, AT + 6 * HOUR, kinds=("lookup", "routine_code"))
+    there = noted(file)
+    assert {kind: look.at for kind, look in there.items()} == dict.fromkeys(
+        ("lookup", "routine_code"), AT + 6 * HOUR
+    )
+    known = json.loads(there["lookup"].document)
+    assert known["why"].startswith("0 of 100 pairs since it came here")
+    assert known["evidence"]["state"] == "canary"
+    assert known["evidence"]["pairs"] == 150
+    assert (known["more_pairs"], known["by"], known["left"]) == (100, {"check": 150}, {})
+    assert json.loads(there["routine_code"].document)["why"] == (
+        "0 of 200 answered tasks of the baseline"
+    )
+
+
+def test_the_look_that_moves_a_kind_says_why_it_moved(file: Path) -> None:
+    to_canary(file)
+    document = json.loads(noted(file)["lookup"].document)
+    assert document["why"] == moves(file)[-1].why
+    assert document["evidence"]["state"] == "shadow"
+
+
+def test_a_promoted_kind_is_suspected_before_the_alarm_and_is_not_when_it_passes(
+    file: Path,
+) -> None:
+    to_promoted(file)
+    assert not noted(file)["lookup"].is_suspected
+    play(file, "worse", "promoted", 1.0, AT + 18 * HOUR, count=8, better=-0.5)
+    assert looked(file, AT + 19 * HOUR) == []
+    assert noted(file)["lookup"].is_suspected
+    play(file, "good", "promoted", 1.0, AT + 20 * HOUR, count=50)
+    looked(file, AT + 21 * HOUR)
+    assert not noted(file)["lookup"].is_suspected
+
+
 def test_what_is_worse_in_shadow_answers_nobody(file: Path) -> None:
     to_shadow(file)
     play(file, "shadow", "shadow", 0.0, AT + 3 * HOUR, better=-0.3)
@@ -201,6 +243,9 @@ def test_a_kind_that_is_in_the_file_no_more_does_not_move(file: Path) -> None:
         kind="lookup", state="shadow", share=0.0, since=AT + 2 * HOUR, seq=1
     )
     assert there["routine_code"].evidence.state == "baseline"
+    assert json.loads(noted(file)["lookup"].document)["why"] == (
+        "`kinds` of migrations.yaml does not name it: nothing moves it"
+    )
 
 
 def test_without_a_local_model_the_baseline_goes_on(file: Path) -> None:

@@ -8,6 +8,7 @@ from router.migrations.paying import bill, bill_a_month, displaced_by_kind, mont
 from router.refit.tasks import Came
 from tercet.leases import Span
 from tercet.migration import Assignment
+from tercet.usage import Usage
 
 DAY_S = 86_400.0
 HOUR_S = 3_600.0
@@ -20,6 +21,15 @@ def assigned(number: int, side: str, cost: int | None, **changes) -> Came:
     return replace(
         task(f"t{number}", "lookup", nano_usd=cost, at=AT + number), assignment=of, **changes
     )
+
+
+def constant(_model: str, _usage: Usage, _at: float) -> int:
+    return 100
+
+
+def doubled(_model: str, _usage: Usage, at: float) -> int:
+    """Return prices that doubled at the beginning of the second day."""
+    return 100 if at < AT // DAY_S * DAY_S + DAY_S else 200
 
 
 def span(seq: int, since_s: float, hours: float, nano_usd: int, **changes) -> Span:
@@ -62,7 +72,7 @@ def test_a_treated_task_that_fell_back_costs_what_it_cost() -> None:
         for n in range(400)
     ]
     kind = tasks_of("lookup", rows, AT, AT + 30 * DAY_S)
-    found = displaced_by_kind([kind])["lookup"]
+    found = displaced_by_kind([kind], constant, AT)["lookup"]
     # Of 200 treated tasks 67 fell back.
     assert found.interval.value == pytest.approx(133 * 1_000, rel=0.02)
     assert (found.treated, found.held_out) == (200, 200)
@@ -71,10 +81,26 @@ def test_a_treated_task_that_fell_back_costs_what_it_cost() -> None:
     assert a_month.value == pytest.approx(found.interval.value / 200 * 400 * 0.9, rel=1e-3)
 
 
+def test_a_price_that_doubled_leaves_no_doubt_once_it_is_told() -> None:
+    rows = [
+        assigned(n, "treated" if n % 2 else "waiting", 0 if n % 2 else cost, at=AT + at)
+        for cost, at, first in ((500, 0.0, 0), (1_000, DAY_S, 300))
+        for n in range(first, first + 300)
+    ]
+    now = AT + 2 * DAY_S
+    kind = tasks_of("lookup", rows, AT, now)
+    told, untold = (
+        displaced_by_kind([kind], price, now)["lookup"].interval for price in (doubled, constant)
+    )
+    assert told.low < 150 * 500 + 150 * 1_000 < told.high
+    assert told.value == pytest.approx(225_000, rel=0.01)
+    assert told.high - told.low < 0.5 * (untold.high - untold.low)
+
+
 def test_without_a_treated_task_there_is_no_saving_to_tell() -> None:
     kind = tasks_of("lookup", [assigned(n, "waiting", 100) for n in range(50)], AT, AT + DAY_S)
-    assert monthly(kind, displaced_by_kind([kind])["lookup"], 0.1) is None
-    assert displaced_by_kind([tasks_of("lookup", [], AT, AT + DAY_S)]) == {}
+    assert monthly(kind, displaced_by_kind([kind], constant, AT)["lookup"], 0.1) is None
+    assert displaced_by_kind([tasks_of("lookup", [], AT, AT + DAY_S)], constant, AT) == {}
 
 
 def test_a_bill_is_the_part_of_each_span_that_is_in_the_time() -> None:

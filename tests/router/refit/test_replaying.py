@@ -9,8 +9,10 @@ from fakes.lessons_given import COSTS, FLASH, HAIKU, KINDS, SONNET, given, polic
 from router.learning.gating import Evidence, Trial
 from router.learning.off_policy import Estimate, NoVerdict, Support
 from router.refit.bounding import at_every_look, bound
+from router.refit.choosing import weighed
+from router.refit.gathering import Frame, sizes
 from router.refit.making import Made
-from router.refit.replaying import Replay, replay
+from router.refit.replaying import Replay, Rows, replay
 from router.refit.thresholds import moved, nearby, settings_of, thresholds_of, within
 from router.refit.tuning import refined, tuned
 from tercet.drawing import Draw
@@ -160,6 +162,38 @@ def test_tuning_moves_nothing_where_quality_would_be_lost() -> None:
     found = tuned(careful(), given(labels, tasks, terms=rules(bounds=BOUNDS)))
     assert found.settings == {}
     assert found.why == ("no threshold is moved: none of 4 steps is surely good enough and cheaper")
+
+
+def test_margins_and_weights_are_moved_without_weighing_again() -> None:
+    tasks = [drawn(n, {FLASH: 0.4, HAIKU: 0.3, SONNET: 0.3}) for n in range(900)]
+    world = given(equal_pairs(tasks[::2]), tasks)
+    sure = policy("v3", {FLASH: 0.8, HAIKU: 0.83, SONNET: 0.9}, labels=4_000)
+    rows = Rows.of(sure.estimates, world)
+    # A cent buys 0.2 of quality: sonnet's answer costs 0.08, haiku's 0.02, flash's 0.002.
+    for step, arm in (
+        ({"margin": 0.0001}, SONNET),
+        ({"margin": 0.08}, HAIKU),
+        ({"margin": 0.2}, FLASH),
+        ({"margin": 0.2, "quality_per_usd": 1.0}, FLASH),
+        ({"margin": 0.0001, "quality_per_usd": 100.0}, FLASH),
+    ):
+        found = rows.replay(moved(sure, step))
+        assert found.arms == {arm: 1.0}
+        assert found == replay(moved(sure, step), world)
+
+
+def test_with_other_margins_it_is_as_if_weighed_with_them() -> None:
+    barred = {SONNET: replace(terms().specs[SONNET], from_tokens=50)}
+    told = replace(rules(margin=0.01), specs={**terms().specs, **barred})
+    tried = policy("v1", {FLASH: 0.8, SONNET: 0.9}, labels=40).estimates
+    frame = Frame(kinds=tried.kinds, arms=tried.arms)
+    tasks = sizes([drawn(n, size_tokens=n) for n in range(100)], frame)
+    other = rules(margin=0.3, margins={"chat": 0.06}).rules
+    found = weighed(tried, tasks, told).within(other)
+    anew = weighed(tried, tasks, replace(told, rules=other))
+    assert np.isneginf(found.counted[:50, 1]).all()
+    assert (found.counted == anew.counted).all()
+    assert (found.counted != weighed(tried, tasks, told).counted).any()
 
 
 def test_without_drawn_tasks_tuning_says_why_nothing_is_moved() -> None:

@@ -42,6 +42,17 @@ def reported(quarter: Path) -> Callable[..., Report]:
     return of
 
 
+@pytest.fixture
+def made(books: Books) -> Callable[..., Report]:
+    """Return the report of a month of what was noted."""
+
+    def of(month: str, now: float = END) -> Report:
+        books.write()
+        return reporting(books.file, now, month=month)
+
+    return of
+
+
 def reporting(ledger: Path, now: float, **wanted: object) -> Report:
     with inspected(ledger) as books:
         return report(read(books, load(), Wanted(ledger=ledger, **wanted), now))

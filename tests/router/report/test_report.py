@@ -1,14 +1,21 @@
 """A quarter whose figures can be worked out by hand: see `fakes.reported`."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from fakes.reported import LOCAL_MODEL, NOVEMBER, OCTOBER, SEPTEMBER
+from fakes.reported import DAY, HAIKU, LOCAL_MODEL, NOVEMBER, OCTOBER, SEPTEMBER, Books, month_2
 
-from router.report.report import Report
+from deployments.ledger.inspection import inspected
+from router.report.making import WRITERS, Wanted, read
+from router.report.report import Report, report
+from tercet.config import load
 
 Reported = Callable[..., Report]
 MILLI = 1_000_000
+FLASH = "gemini-3.8-flash"
+PAIR = f"tier3({HAIKU}+{FLASH})"
 
 
 def statuses(report: Report) -> list[str]:
@@ -38,6 +45,10 @@ def test_costs_are_by_kind_tier_and_model(reported: Reported) -> None:
     assert [(h.kind, h.tier, h.model, h.tasks, round(h.share, 3)) for h in costs.handled] == [
         ("bug_fix", "tier2", "claude-sonnet-5-5", 20, 0.667),
         ("lookup", "tier3", "claude-haiku-5-5", 100, 0.333),
+    ]
+    assert [(h.kind, h.tier, h.model, h.cost.value, h.tasks) for h in costs.models] == [
+        ("all", "tier2", "claude-sonnet-5-5", 200 * MILLI, 20),
+        ("all", "tier3", "claude-haiku-5-5", 100 * MILLI, 100),
     ]
     assert [k.p95.value for k in costs.kinds] == [20.0, 2.0]
     assert [k.answered_by for k in costs.kinds] == [{"tier2": 20}, {"tier3": 100}]
@@ -73,6 +84,70 @@ def test_month_2_saves_what_the_hold_out_shows_less_the_whole_machine(reported: 
     assert saving.hold_out_cost.value == pytest.approx(60 * MILLI / 9)
 
 
+def test_pairs_say_how_good_the_local_model_is_beside_the_api(books: Books, made: Reported) -> None:
+    # 30 answers that agree, whose level nobody has judged, and 30 judged a half worse.
+    books.tasks(60, SEPTEMBER)
+    books.samples(30, SEPTEMBER)
+    books.samples(30, SEPTEMBER + 60, by="judge", judge="j", is_consistent=True, base_quality=0.75,
+                  tested_quality=0.25)  # fmt: skip
+    (pattern,) = made("2026-09").patterns
+    assert pattern.local.source == "pairs: the API is 1"
+    assert pattern.local.quality.value == pytest.approx(0.75)
+    assert pattern.local.quality.many == 60
+
+
+def test_the_plans_reduction_is_of_all_of_tier_3_not_of_what_may_move_alone(
+    books: Books, made: Reported
+) -> None:
+    month_2(books)
+    books.tasks(300, OCTOBER + 300)  # of tier 3, and not eligible
+    report = made("2026-10")
+    assert report.saving.reduction.value == pytest.approx(0.5)
+    # 50 milli-USD of 400: the 100 that were eligible and 300 others.
+    assert report.items[3].measure.value == pytest.approx(0.125)
+    assert report.items[3].status == "not met"
+
+
+def test_a_composition_that_does_not_pay_is_proposed_for_removal_in_lines_to_copy(
+    books: Books, made: Reported
+) -> None:
+    for number in range(300):
+        for arm, nano_usd, seconds in (
+            (PAIR, 3 * MILLI, 2.0), (HAIKU, MILLI, 1.0), (FLASH, MILLI, 1.0),
+            (f"{FLASH}*3", 3 * MILLI, 1.5),
+        ):  # fmt: skip
+            books.label(task_id=f"g{number}", group_id=f"g{number}", arm=arm, seconds=seconds,
+                        quality=float(number % 2), cost_nano_usd=nano_usd)  # fmt: skip
+    report = made("2026-09")
+    (paying,) = report.compositions.paying
+    assert (paying.composition, paying.verdict) == (PAIR, "does not pay")
+    alone = next(one for one in report.compositions.compared if one.rival == HAIKU)
+    assert (alone.extra_cost.value, alone.extra_seconds.value) == (2 * MILLI, 1.0)
+    assert (alone.quality_per_usd, alone.quality_per_second) == (0.0, 0.0)
+    lines = "  tier3:\n    composition: single\n    seats:\n"
+    for form in ("markdown", "html"):
+        assert lines in WRITERS[form](report)
+    assert "\n      tier3:\n        composition: single\n" in WRITERS["text"](report)
+
+
+def test_what_was_not_judged_of_compositions_is_counted_too(books: Books, made: Reported) -> None:
+    books.samples(4, SEPTEMBER, purpose="composition", state="left", reason="unfit", by=None,
+                  base_quality=None, tested_quality=None)  # fmt: skip
+    report = made("2026-09")
+    assert report.compositions.left == {"unfit": 4}
+    said = " ".join(WRITERS["text"](report).split())
+    assert "Chosen of traffic and not judged: 4 because tools, images, too long" in said
+
+
+def test_prices_that_fell_are_told_to_the_saving(quarter: Path) -> None:
+    with inspected(quarter) as found:
+        given = read(found, load(), Wanted(ledger=quarter, month="2026-10"), NOVEMBER)
+    fell = replace(given, price=lambda _model, _usage, at: 2 if at < OCTOBER + 14 * DAY else 1)
+    # The rows cost as much after the prices fell as before, so they teach something else.
+    assert report(given).saving.displaced.value == pytest.approx(60 * MILLI)
+    assert report(fell).saving.displaced.value != pytest.approx(60 * MILLI, rel=0.05)
+
+
 def test_month_2_meets_the_plans_reduction_and_has_the_local_model(reported: Reported) -> None:
     report = reported("2026-10")
     assert statuses(report) == ["met", "met", "met", "met", "not yet known", "met"]
@@ -89,6 +164,27 @@ def test_month_2_shows_repricing_and_before_and_after_apart(reported: Reported) 
     assert both is not None
     # 40 of 100 cost a milli-USD each, and the machine a tenth of one a task.
     assert (both.before.value, both.after.value, both.kinds) == (MILLI, 0.5 * MILLI, 1)
+
+
+def test_what_came_before_the_local_model_is_no_part_of_after(books: Books, made: Reported) -> None:
+    books.tasks(28, SEPTEMBER)  # one a day, from the second on
+    assert made("2026-09").context.before_after is None
+    # From the fifteenth on another each day, which the local model answers.
+    for day in range(14, 28):
+        books.task(SEPTEMBER + day * DAY + 60, tier="local", provider="local", model=LOCAL_MODEL,
+                   nano_usd=0)  # fmt: skip
+    report = made("2026-09")
+    both = report.context.before_after
+    assert report.baseline.tasks == 13
+    assert both is not None
+    assert (both.before.value, both.after.value) == (MILLI, pytest.approx(15 / 29 * MILLI))
+
+
+def test_a_baseline_that_is_all_of_the_period_is_told_once(books: Books, made: Reported) -> None:
+    books.tasks(10, SEPTEMBER + 3 * DAY)
+    said = WRITERS["text"](made("2026-09"))
+    assert "Baseline: which model handled what" in said
+    assert "This period" not in said
 
 
 def test_month_2_has_pairs_and_what_was_left_out_of_them(reported: Reported) -> None:
@@ -111,7 +207,9 @@ def test_month_3_is_too_early_for_an_interval_and_says_so(reported: Reported) ->
 
 def test_month_3_is_tuned_and_forecast(reported: Reported) -> None:
     report = reported("2026-11")
-    assert statuses(report) == ["met", "met", "met", "not yet known", "met", "met"]
+    # The month is not over, so nothing of it can be met.
+    assert statuses(report) == ["met", "met", "met", "not yet known", "met", "not yet known"]
+    assert "which is under the target; models and rented machines" in report.items[5].says
     assert "v1, in force, a margin moved" in report.items[4].says
     ending = report.money.ending
     assert ending.basis == "forecast"

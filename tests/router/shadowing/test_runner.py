@@ -75,7 +75,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(lines=None, call=None, readiness=READY, rules=RULES, **reach):
+async def site(lines=None, call=None, readiness=READY, rules=RULES, spent=int, **reach):
     script = call or Script(LINES | (lines or {}))
     rows, holding, clock = Rows(), Holding(1, lambda: NOW), [NOW]
     holding.note(readiness)
@@ -99,6 +99,7 @@ async def site(lines=None, call=None, readiness=READY, rules=RULES, **reach):
         ),
         taxonomy=CONFIG.taxonomy,
         run_s=300.0,
+        spent=spent,
         door=Door(holding, wake, lambda: clock[0], PATIENCE, sleep),
     )
     shadowing = Shadowing(means)
@@ -222,6 +223,23 @@ def test_what_cannot_be_compared_is_left_with_its_reason(given, lines, reason) -
 def test_what_was_paid_for_a_sample_that_is_left_is_in_its_row() -> None:
     row = played(held_out("x"), lines={FLASH: ["no verdict"]}).rows.last
     assert (row.tested_nano_usd, row.judge_nano_usd, row.judge) == (100, 200, FLASH)
+
+
+@pytest.mark.parametrize(
+    ("given", "states"),
+    [
+        (held_out(), [("left", "budget")]),
+        (held_out(state="canary", side="waiting"), [("left", "budget")]),
+        (held_out(state="promoted"), [("chosen", None), ("judged", None)]),
+        (treated(), [("chosen", None), ("judged", None)]),
+    ],
+    ids=["shadow", "canary", "promoted", "treated"],
+)
+def test_the_last_third_of_the_budget_is_kept_to_watch_what_callers_are_answered(
+    given, states
+) -> None:
+    assert played(given, spent=lambda: 8_000_000_000).states == states
+    assert played(given, spent=lambda: 7_900_000_000).states[-1] == ("judged", None)
 
 
 def test_tools_are_left_at_once() -> None:

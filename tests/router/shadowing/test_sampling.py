@@ -81,32 +81,69 @@ def test_without_a_local_model_there_is_nothing_to_compare_with() -> None:
     assert replace(SAMPLING, catalog=bare.catalog).pairs(held_out()) == ()
 
 
-def test_conversations_are_sampled_in_the_share_that_is_said_and_all_of_a_conversation() -> None:
+def test_tasks_are_sampled_in_the_share_that_is_said_each_by_itself() -> None:
     some = replace(SAMPLING, rules=replace(RULES, shadow_share=0.4))
-    asked = [task(f"Who wrote book {n}?", id=f"req_{n}") for n in range(2_000)]
+    asked = [task(id=f"req_{n}") for n in range(2_000)]
     chosen = [bool(some.pairs(held_out(asked=one))) for one in asked]
     assert 740 <= sum(chosen) <= 860
-    later = [replace(one, messages=(*one.messages, *one.messages), id="req_x") for one in asked]
-    assert [bool(some.pairs(held_out(asked=one))) for one in later] == chosen
+    assert [bool(some.pairs(held_out(asked=one))) for one in asked] == chosen
     salted = replace(some, rules=replace(some.rules, salt="other"))
     assert [bool(salted.pairs(held_out(asked=one))) for one in asked] != chosen
 
 
-def test_whether_a_conversation_is_sampled_does_not_depend_on_its_side() -> None:
+def test_whether_a_task_is_sampled_does_not_depend_on_its_side() -> None:
     some = replace(SAMPLING, rules=replace(RULES, shadow_share=0.4))
-    asked = [task(f"Who made film {n}?") for n in range(4_000)]
+    asked = [task(f"Who made film {n}?", id=f"req_{n}") for n in range(4_000)]
     out = [one for one in asked if side_of(conversation_of(one), 0.0, RULES) == "held_out"]
     share = sum(bool(some.pairs(held_out(asked=one))) for one in out) / len(out)
     assert 330 <= len(out) <= 470
     assert 0.32 <= share <= 0.48
 
 
-def test_once_a_kind_is_promoted_all_that_are_held_out_are_compared() -> None:
+def test_of_a_suspected_kind_more_is_compared_and_the_row_says_with_what_probability() -> None:
+    rules = replace(RULES, shadow_share=0.4, watch_share=0.1, watch_closely_share=0.5)
+    usual = replace(SAMPLING, rules=rules)
+    close = replace(usual, suspected=lambda: {"lookup"})
+    asked = [task(id=f"req_{n}") for n in range(1_000)]
+    for sampling, given, share in (
+        (usual, held_out, 0.4), (usual, treated, 0.1),
+        (close, held_out, 0.4), (close, treated, 0.5),
+    ):  # fmt: skip
+        pairs = [pair for one in asked for pair in sampling.pairs(given(asked=one))]
+        assert abs(len(pairs) / len(asked) - share) < 0.05
+        assert {pair.sample.probability for pair in pairs} == {share}
+    elsewhere = replace(close, suspected=lambda: {"routine_code"})
+    assert elsewhere.pairs(treated(asked=asked[0])) == usual.pairs(treated(asked=asked[0]))
+
+
+@pytest.mark.parametrize(
+    ("given", "is_watch"),
+    [
+        (held_out(), False), (held_out(state="canary", side="waiting"), False),
+        (held_out(state="canary"), True), (held_out(state="promoted"), True), (treated(), True),
+    ],
+)  # fmt: skip
+def test_what_says_how_callers_are_answered_is_told_from_what_does_not_yet(given, is_watch) -> None:
+    (pair,) = SAMPLING.pairs(given)
+    assert pair.is_watch is is_watch
+
+
+@pytest.mark.parametrize("state", ["canary", "promoted"])
+def test_where_the_local_model_answers_all_that_are_held_out_are_compared(state) -> None:
     none = replace(SAMPLING, rules=replace(RULES, shadow_share=0.0))
-    (pair,) = none.pairs(held_out(state="promoted"))
+    (pair,) = none.pairs(held_out(state=state))
     assert pair.sample.probability == 1.0
-    assert none.pairs(held_out(state="canary")) == ()
-    assert none.pairs(held_out(state="promoted", side="waiting")) == ()
+    assert none.pairs(held_out(state=state, side="waiting")) == ()
+    assert none.pairs(held_out(state="shadow")) == ()
+
+
+def test_a_composition_is_sampled_by_the_conversation() -> None:
+    some = replace(COMPOSED, rules=replace(COMPOSED.rules, shadow_share=0.0, composition_share=0.4))
+    asked = [task(f"Who wrote book {n}?", id=f"req_{n}") for n in range(1_000)]
+    chosen = [bool(some.pairs(held_out(asked=one))) for one in asked]
+    assert 340 <= sum(chosen) <= 460
+    later = [replace(one, messages=(*one.messages, *one.messages), id="req_x") for one in asked]
+    assert [bool(some.pairs(held_out(asked=one))) for one in later] == chosen
 
 
 def test_each_seat_of_a_composition_is_compared_with_it() -> None:
