@@ -101,7 +101,7 @@ class Keeper:
         economics = rehearsed(await self._economics(), minute_s)
         for count, comparison in enumerate(before.after(found, until, economics)):
             if self._comparison is not None:
-                await self._note(self._comparison, comparison)
+                await self._note(before, comparison)
             elif count % BREATH == 0:
                 await asyncio.sleep(0.01)
             before = comparison

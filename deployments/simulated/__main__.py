@@ -19,7 +19,7 @@ A prompt steers its own answer with markers:
   sim:agree, sim:disagree, sim:disagree-once, sim:disagree-twice
                     whether the two families say the same, and from which round on
   sim:wrong         answer something else than what was asked, as a model does that is not able to
-  sim:words=N, sim:ttft=MS, sim:delay=MS
+  sim:words=N, sim:ttft=MS, sim:delay=MS, sim:piece=N
                     the answer's length, the wait before it and between its pieces
   sim:think, sim:think=redacted
                     think before speaking

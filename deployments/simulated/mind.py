@@ -114,9 +114,10 @@ def misspeak(model: str, prompt: Prompt) -> Speech:
     return _said(model, prompt, mistakes(model, prompt))
 
 
-def pieces(text: str) -> list[str]:
+def pieces(text: str, words: int = 1) -> list[str]:
     """Cut a text into the pieces in which it is streamed: words with the space after them."""
-    return re.findall(r"\S+\s*", text)
+    cut = re.findall(r"\S+\s*", text)
+    return ["".join(cut[at : at + words]) for at in range(0, len(cut), words)]
 
 
 def _said(model: str, prompt: Prompt, done: tuple[Action, ...]) -> Speech:
@@ -132,8 +133,7 @@ def _text(model: str, prompt: Prompt) -> str:
         return verdict(judged, _honest)
     found = results(prompt)
     told = _answer(model, prompt) if found is None else f"The tool said: {found}"
-    words = last_count(markers(user_text(prompt), model), "words")
-    text = PREFIX + told if words is None else _lengthened(PREFIX + told, words)
+    text = _told_in(user_text(prompt), model, PREFIX + told)
     wanted = prompt.controls.output
     if wanted is None:
         return text
@@ -142,13 +142,19 @@ def _text(model: str, prompt: Prompt) -> str:
 
 
 def _honest(question: str) -> tuple[str, ...]:
-    """Return what either family says to a question if no marker tells it otherwise."""
+    """Return what either family says to a question where markers ask for a length alone."""
     asked = Prompt(
         system="",
         messages=(turn("user", without_markers(question)),),
         max_output_tokens=_MOST_WORDS,
     )
-    return tuple(PREFIX + _answer(name, asked) for name in _FAMILIES)
+    return tuple(_told_in(question, name, PREFIX + _answer(name, asked)) for name in _FAMILIES)
+
+
+def _told_in(said: str, model: str, text: str) -> str:
+    """Return a text at the length that `sim:words` asks for, if it does."""
+    words = last_count(markers(said, model), "words")
+    return text if words is None else _lengthened(text, words)
 
 
 def _thinking(model: str, prompt: Prompt) -> Thinking | None:
@@ -323,8 +329,9 @@ def _lengthened(text: str, words: int) -> str:
     said = pieces(text)
     if len(said) >= wanted:
         return "".join(said[:wanted]).rstrip()
-    more = (_FILLER[n % len(_FILLER)] for n in range(wanted - len(said)))
-    return " ".join([text, *more])
+    more = " ".join(_FILLER[n % len(_FILLER)] for n in range(wanted - len(said)))
+    # What follows a fence on its line would keep it open.
+    return f"{text}\n{more}" if text.endswith("```") else f"{text} {more}"
 
 
 def _cut(text: str, stop: tuple[str, ...], limit: int) -> Speech:

@@ -191,15 +191,18 @@ class Pace:
     """Seconds before the first byte."""
     between_s: float
     """Seconds between pieces of a stream."""
+    words: int = 1
+    """In a piece of a stream."""
 
 
 def pace_of(said: str, model: str, scenario: Scenario) -> Pace:
-    """Return the pace that `sim:ttft=MS`, `sim:delay=MS` and the scenario ask for."""
+    """Return the pace that `sim:ttft=MS`, `sim:delay=MS`, `sim:piece=N` and a scenario ask for."""
     found = markers(said, model)
     between_s = _seconds(found, "delay")
     return Pace(
         first_s=_seconds(found, "ttft"),
         between_s=scenario.interval_s if scenario.name == "drip" else between_s,
+        words=max(last_count(found, "piece") or 1, 1),
     )
 
 

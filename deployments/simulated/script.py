@@ -158,16 +158,16 @@ class Spoken:
 
 def spoken(turn: Turn) -> Iterator[Spoken]:
     """Yield what is said in the pieces of a stream, each with the wait before it."""
-    said = _pieces(turn.speech)
+    said = _pieces(turn.speech, turn.pace.words)
     if turn.scenario.name in BROKEN:
         said = islice(said, turn.scenario.pieces_before_break)
     for n, piece in enumerate(said):
         yield replace(piece, after_s=turn.pace.between_s) if n else piece
 
 
-def _pieces(speech: Speech) -> Iterator[Spoken]:
+def _pieces(speech: Speech, words: int) -> Iterator[Spoken]:
     size = 0
-    for number, (kind, action, said) in enumerate(_parts(speech)):
+    for number, (kind, action, said) in enumerate(_parts(speech, words)):
         for n, text in enumerate(said):
             size += 0 if kind == "thought" else len(text.encode())
             yield Spoken(
@@ -182,11 +182,11 @@ def _pieces(speech: Speech) -> Iterator[Spoken]:
             )
 
 
-def _parts(speech: Speech) -> Iterator[tuple[SpokenKind, Action | None, list[str]]]:
+def _parts(speech: Speech, words: int) -> Iterator[tuple[SpokenKind, Action | None, list[str]]]:
     if speech.thinking is not None:
-        yield "thought", None, pieces(speech.thinking.text) or [""]
+        yield "thought", None, pieces(speech.thinking.text, words) or [""]
     if speech.text:
-        yield "text", None, pieces(speech.text)
+        yield "text", None, pieces(speech.text, words)
     for action in speech.actions:
         starts = range(0, len(action.arguments), _ARGUMENT_PIECE)
         yield "action", action, [action.arguments[n : n + _ARGUMENT_PIECE] for n in starts]

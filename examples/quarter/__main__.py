@@ -1,4 +1,4 @@
-"""Three months at high speed: `make demo-quarter` (ARGS="--requests 1500 --out var/quarter")."""
+"""Three months at high speed: `make demo-quarter`, or with ARGS="--quick --requests 120"."""
 
 import argparse
 import asyncio
@@ -7,25 +7,28 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from examples.quarter.play import play, prepared
+from examples.quarter.play import QUICK, SAMPLED, play, prepared
 from examples.quarter.world import World
 from router.run import upstreams
 
-START = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
+START = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
 
 
 def main() -> int:
     """Play; the last month's report is printed, the others are files."""
     parser = argparse.ArgumentParser(prog="python -m examples.quarter", description=__doc__)
-    parser.add_argument("--requests", type=int, default=2_500, help="a month (%(default)s)")
+    parser.add_argument("--requests", type=int, default=1_500, help="a month (%(default)s)")
     parser.add_argument("--months", type=int, default=3, choices=(1, 2, 3))
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--quick", action="store_true", help="steps on 20 answers each: shown, not proved"
+    )
     parser.add_argument("--out", type=Path, help="a new folder; default: a temporary one")
     told = parser.parse_args()
     folder = told.out or Path(tempfile.mkdtemp(prefix="tercet-quarter-"))
     folder.mkdir(parents=True, exist_ok=True)
     with upstreams(folder) as where:
-        stage = prepared(folder, START, dict(where))
+        stage = prepared(folder, START, where, QUICK if told.quick else SAMPLED)
         world = World(seed=told.seed, requests=told.requests)
         asyncio.run(play(stage, world, told.months))
     for report in sorted(folder.glob("20*.txt")):

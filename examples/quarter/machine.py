@@ -15,6 +15,7 @@ from deployments.local_proxy import impatient
 from deployments.local_seat import LocalSeat
 from deployments.provider import Provider
 from deployments.proxy import TierProxy
+from deployments.retrying import Retrying
 from deployments.simulated.counting import output_tokens
 from deployments.simulated.mind import speak
 from tercet.budget import Granted
@@ -22,7 +23,7 @@ from tercet.call import Prompt
 from tercet.catalog import LOCAL, ProviderName
 from tercet.config import Config, Settings
 from tercet.content import Controls
-from tercet.leases import LeaseOpened, LeaseSeen, SpanState
+from tercet.leases import Decided, LeaseOpened, LeaseSeen, SpanState
 from tercet.readiness import LocalReport, Readiness, Start
 from tercet.rental_file import load_rental
 from tercet.renting import Offer
@@ -37,10 +38,27 @@ OFFER: Final = Offer(
     offer_id="play",
     gpu="RTX 3090",
     hourly_nano_usd=250_000_000,
-    stopped_hourly_nano_usd=10_000_000,
+    stopped_hourly_nano_usd=2_000_000,
     interruptible=True,
     trusted=True,
 )
+
+
+class _Turns:
+    """The keeper's part of the ledger, in which a wish is booked when it changes.
+
+    The play skips nights; the keeper goes through each minute of them, and would wait for a row.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.arrivals, self.starts, self.leases = ledger.arrivals, ledger.starts, ledger.leases
+        self._note = ledger.note_decision
+        self._wishes: dict[str, bool] = {}
+
+    async def note_decision(self, row: Decided) -> None:
+        if self._wishes.get(row.policy) != row.wants_on:
+            self._wishes[row.policy] = row.wants_on
+            await self._note(row)
 
 
 class Machine:
@@ -52,7 +70,7 @@ class Machine:
         assert rules is not None  # noqa: S101  written by the play
         self._ledger = ledger
         self._clock = clock
-        self._keeper = Keeper(ledger, rules, clock, HISTORY_MIN)
+        self._keeper = Keeper(_Turns(ledger), rules, clock, HISTORY_MIN)
         self._lease: str | None = None
         self._on_since: float | None = None
         self._woken_until = 0.0
@@ -63,7 +81,9 @@ class Machine:
         await self._keeper.look()
         now = self._clock()
         served = await self._ledger.last_served(now - IDLE_S)
-        is_wanted = bool(self._keeper.wish) or now < self._woken_until or served is not None
+        is_new = self._on_since is not None and now < self._on_since + START_S + IDLE_S
+        is_woken = now < self._woken_until
+        is_wanted = bool(self._keeper.wish) or is_woken or is_new or served is not None
         if is_wanted and self._on_since is None:
             await self._start(now)
         elif not is_wanted and self._on_since is not None:
@@ -72,6 +92,11 @@ class Machine:
         elif self._lease is not None:
             state: SpanState = "stopped" if self._on_since is None else "running"
             await self._see(state, _rate(state), "")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is paid for as one that runs."""
+        return self._on_since is not None
 
     async def report(self) -> LocalReport:
         """Return how ready the model is."""
@@ -101,6 +126,9 @@ class Machine:
         yield {"choices": [{"delta": {}, "finish_reason": finish}], "usage": usage}
 
     async def _start(self, now: float) -> None:
+        if self._lease is None:
+            rented = await self._ledger.leases(open_only=True)
+            self._lease = rented[0].lease_id if rented else None
         if self._lease is None:
             lease = LeaseOpened(lease_id="tercet-play", offer=OFFER, reserve_s=900.0, at=now)
             if not isinstance(await self._ledger.open_lease(lease), Granted):
@@ -150,6 +178,9 @@ class SimulatedLocal(TierProxy):
         self, names: set[ProviderName], limits: Limits, chosen: Settings
     ) -> Mapping[ProviderName, Provider]:
         return {"local": LocalSeat(self._machine.chat)}
+
+    def _persistence(self, config: Config, *, simulated: bool) -> Retrying:
+        return super()._persistence(config, simulated=True)
 
 
 def _rate(state: str) -> int:

@@ -16,14 +16,14 @@ LOCAL_MODEL: Final = "deepseek-coder-33b-instruct"
 _DAY_S: Final = 86_400.0
 
 ABLE: Final[Mapping[str, Mapping[str, float]]] = {
-    "routine_code": {"claude-haiku-5-5": 0.93, "gemini-3.8-flash": 0.90, LOCAL_MODEL: 0.95},
-    "lookup": {"claude-haiku-5-5": 0.92, "gemini-3.8-flash": 0.91, LOCAL_MODEL: 0.80},
+    "routine_code": {"claude-haiku-5-5": 0.96, "gemini-3.8-flash": 0.95, LOCAL_MODEL: 0.97},
+    "lookup": {"claude-haiku-5-5": 0.92, "gemini-3.8-flash": 0.91, LOCAL_MODEL: 0.55},
     "transformation": {"claude-haiku-5-5": 0.95, "gemini-3.8-flash": 0.95, LOCAL_MODEL: 0.9},
 }
 """How often a model is right: the local one is as good at routine code, and worse at lookups."""
 
 SHARES: Final[Mapping[str, float]] = {
-    "routine_code": 0.52, "lookup": 0.28, "transformation": 0.10, "implementation": 0.06,
+    "routine_code": 0.65, "lookup": 0.17, "transformation": 0.08, "implementation": 0.06,
     "architecture": 0.04,
 }  # fmt: skip
 """Of the conversations."""
@@ -52,7 +52,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """How much comes, and from when on the local model is less able."""
+    """How much comes."""
 
     seed: int
     requests: int
@@ -75,7 +75,7 @@ def month_of_asks(world: World, start: float) -> list[Ask]:
 def _conversation(chance: random.Random, kind: str, at: float, number: int) -> Iterator[Ask]:
     """Yield one to three requests that begin alike, minutes from each other."""
     opening = _text(chance, kind, number)
-    for turn in range(chance.choice((1, 1, 1, 2, 3))):
+    for turn in range(chance.choice((1, 1, 1, 1, 2))):
         text = f"{opening}\n\n{_markers(chance, kind)}".strip()
         yield Ask(at=at + 180 * turn, conversation=number, text=text, kind=kind)
 
@@ -84,7 +84,7 @@ def _markers(chance: random.Random, kind: str) -> str:
     wrong = [
         f"sim:wrong@{model}" for model, able in ABLE.get(kind, {}).items() if chance.random() > able
     ]
-    return " ".join([f"sim:words={chance.randint(150, 500)}", *wrong])
+    return " ".join(["sim:piece=100", f"sim:words={chance.randint(60, 200)}", *wrong])
 
 
 def _text(chance: random.Random, kind: str, number: int) -> str:
@@ -115,14 +115,14 @@ def _code(chance: random.Random, number: int) -> str:
     lines = [f"def cargo_{number}(tmp{number % 97}, rate):"]
     lines += [
         f"    weight_{step} = tmp{number % 97} * {chance.randint(2, 99)} + rate"
-        for step in range(chance.randint(150, 500))
+        for step in range(chance.randint(800, 1_100))
     ]
     return "\n".join([*lines, f"    return tmp{number % 97}"])
 
 
 def _prose(chance: random.Random, about: str, number: int) -> str:
     said = [f"This is document {number} of the town's archive."]
-    for _ in range(chance.randint(150, 500)):
+    for _ in range(chance.randint(100, 300)):
         year = chance.randint(1700, 1999)
         said.append(f"In {year} the keeper of {chance.choice(_SUBJECTS)} wrote of {year % 60} men.")
     said.insert(len(said) // 2, f"{about.capitalize()} was opened in {chance.randint(1700, 1999)}.")
@@ -137,9 +137,9 @@ def _days(start: float, end: float) -> Iterator[float]:
 
 
 def _works(at: float) -> bool:
-    return datetime.fromtimestamp(at, UTC).weekday() < 5
+    return datetime.fromtimestamp(at, UTC).weekday() in (0, 2, 4)
 
 
 def _hour(chance: random.Random) -> float:
     """Return an hour of the day: most work is done from ten to three."""
-    return min(max(chance.gauss(12.5, 1.8), 7.0), 19.0)
+    return min(max(chance.gauss(10.5, 0.15), 10.2), 10.8)

@@ -9,6 +9,7 @@ place of their own.
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from router.agreement.choosing import chosen, options_in, verdict
 from router.agreement.codeform import FENCE, code_in
@@ -52,6 +53,9 @@ def extract(contract: Contract, answer: str, question: str) -> str | None:
     return _EXTRACTS[contract](said, question) or None if said else None
 
 
+# Of one task the same two answers are compared up to four times (is it over, is somebody else to be
+# asked, how is it settled, what was changed), and long ones take 10 ms.
+@lru_cache(maxsize=16)
 def agree_under(contract: Contract, first: str, second: str, question: str) -> AgreementKind | None:
     """Return how two answers under one contract agree, `None` where they do not.
 
