@@ -1,7 +1,9 @@
 """Arguments that many commands of `tercet` take alike."""
 
 import argparse
+import sys
 from collections.abc import Callable
+from typing import TextIO
 
 
 def take_ledger(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -12,6 +14,21 @@ def take_ledger(parser: argparse.ArgumentParser, default: str | None) -> None:
         metavar="PATH_OR_URL",
         help="an SQLite file or postgresql://...; default: TERCET_LEDGER, else var/ledger.sqlite3",
     )
+
+
+def take_json(parser: argparse.ArgumentParser, says: str = "money in nano-USD") -> None:
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help=f"for programs; {says}".rstrip("; "))
+
+
+def take_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add `--quiet` to a command that takes its time; see `screen_of`."""
+    parser.add_argument("--quiet", action="store_true", help="do not say how far it is")
+
+
+def screen_of(arguments: argparse.Namespace) -> TextIO | None:
+    """Return where the command says how far it is; `None`: nowhere."""
+    return None if arguments.quiet or arguments.json else sys.stderr
 
 
 def share_as(example: str) -> Callable[[str], float]:

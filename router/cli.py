@@ -1,44 +1,89 @@
 """The command `tercet`: `run` a whole system on this machine, keep its keys and its books."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from deployments.ledger import LedgerError
 from router.asking.command import add_route
 from router.books.commands import add_commands
 from router.books.keys_command import add_keys
 from router.doctor.command import add_doctor
-from router.foreground import in_foreground
 from router.golden.commands import add_compositions, add_golden
 from router.gpu.commands import add_gpu
 from router.migrations.commands import add_migration
 from router.plan.command import add_plan
 from router.refit.commands import add_labels, add_policy, add_replay
 from router.report.command import add_report
-from router.run import run
+from router.terminal.ask.command import add_ask
+from router.terminal.completion import add_completion
+from router.terminal.top.command import add_top
 from tercet.config import settings
 from tercet.errors import TercetError
+
+Commands = Any  # argparse's own type is private
+
+_INTERRUPTED = 130  # 128 and SIGINT, as shells count
+_CUT_OFF = 141  # 128 and SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     try:
-        arguments = _parser().parse_args(argv)
-        return arguments.do(arguments)
-    except (TercetError, LedgerError) as error:
-        sys.stderr.write(f"tercet: {error}\n")
-        return 2
+        arguments = parser().parse_args(argv)
+    except TercetError as error:
+        return _failed(error)
+    try:
+        status: int = arguments.do(arguments)
+        sys.stdout.flush()
+    except _expected() as error:
+        return _failed(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("tercet: stopped\n")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Who read has seen enough; the interpreter would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CUT_OFF
+    return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tercet", description=__doc__)
-    commands = parser.add_subparsers(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line.
+
+    Raises:
+        ConfigError: the environment says something that cannot be.
+    """
+    whole = argparse.ArgumentParser(prog="tercet", description=__doc__)
+    commands = whole.add_subparsers(
         dest="command",
         required=True,
-        metavar="{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels,replay,migration,"
-        "report,golden,compositions}",
+        metavar="{run,ask,top,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels,"
+        "replay,migration,report,golden,compositions,completion}",
     )
+    _add_run(commands)
+    chosen = settings()
+    add_ask(commands)
+    add_top(commands, chosen)
+    add_keys(commands, chosen)
+    add_commands(commands, chosen)
+    add_doctor(commands)
+    add_plan(commands, chosen)
+    add_gpu(commands)
+    add_route(commands, chosen)
+    add_policy(commands, chosen)
+    add_labels(commands, chosen)
+    add_replay(commands, chosen)
+    add_migration(commands, chosen)
+    add_report(commands, chosen)
+    add_golden(commands, chosen)
+    add_compositions(commands, chosen)
+    add_completion(commands, whole)
+    return whole
+
+
+def _add_run(commands: Commands) -> None:
     foreground = commands.add_parser(
         "run",
         help="start everything on this machine, in the foreground",
@@ -54,29 +99,33 @@ def _parser() -> argparse.ArgumentParser:
         "system", description="What `run` starts: ends when standard input does."
     )
     system.set_defaults(do=_system)
-    chosen = settings()
-    add_keys(commands, chosen)
-    add_commands(commands, chosen)
-    add_doctor(commands)
-    add_plan(commands, chosen)
-    add_gpu(commands)
-    add_route(commands, chosen)
-    add_policy(commands, chosen)
-    add_labels(commands, chosen)
-    add_replay(commands, chosen)
-    add_migration(commands, chosen)
-    add_report(commands, chosen)
-    add_golden(commands, chosen)
-    add_compositions(commands, chosen)
-    return parser
+
+
+# The ledger takes a third of a second and `run` needs an HTTP client: each where it is used.
 
 
 def _foreground(_: argparse.Namespace) -> int:
+    from router.foreground import in_foreground
+
     return in_foreground([sys.executable, "-m", "router.cli", "system"])
 
 
 def _system(_: argparse.Namespace) -> int:
+    from router.run import run
+
     return run()
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Return what is raised on purpose; asked only once something was raised."""
+    from deployments.ledger import LedgerError
+
+    return TercetError, LedgerError
+
+
+def _failed(error: Exception) -> int:
+    sys.stderr.write(f"tercet: {error}\n")
+    return 2
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from router.arguments import take_ledger
-from router.books.show import BY
+from router.arguments import screen_of, take_json, take_ledger, take_quiet
 from tercet.config import Settings, load, settings
 from tercet.errors import ConfigError
 
@@ -17,6 +16,8 @@ Do = Callable[[argparse.Namespace], int]
 
 _PROVIDERS = ("anthropic", "google")
 _EXPORTS = ("csv", "parquet", "focus")
+BY = ("tier", "model", "provider", "key", "day", "role", "state")
+"""Those of `router.books.show`, which reads the ledger: that takes a third of a second."""
 
 
 def add_commands(commands: Commands, chosen: Settings) -> None:
@@ -38,9 +39,9 @@ def add_commands(commands: Commands, chosen: Settings) -> None:
 def _add_show(verbs: Commands) -> argparse.ArgumentParser:
     parser = _command(verbs, "show", "what was spent and is held, and what is left of the caps")
     parser.add_argument("--month", type=_month, help="as 2026-11; default: the ledger's latest")
-    parser.add_argument("--by", choices=list(BY), help="one line for each")
+    parser.add_argument("--by", choices=BY, help="one line for each")
     parser.add_argument("--open", action="store_true", help="list the attempts under way")
-    _take_json(parser)
+    take_json(parser)
     parser.set_defaults(do=_show)
     return parser
 
@@ -65,7 +66,8 @@ def _add_reconcile(verbs: Commands) -> argparse.ArgumentParser:
     parser.add_argument(
         "--settle", action="store_true", help="book orphans at what the billing log says they cost"
     )
-    _take_json(parser)
+    take_json(parser)
+    take_quiet(parser)
     parser.set_defaults(do=_reconcile)
     return parser
 
@@ -75,7 +77,9 @@ def _add_short_reconcile(commands: Commands) -> argparse.ArgumentParser:
         commands, "reconcile", "short for `ledger reconcile` with the simulated billing log"
     )
     _take_bill(parser)
-    parser.set_defaults(do=_reconcile, report=None, provider=None, settle=False, json=False)
+    take_json(parser)
+    take_quiet(parser)
+    parser.set_defaults(do=_reconcile, report=None, provider=None, settle=False)
     return parser
 
 
@@ -86,7 +90,8 @@ def _add_verify(verbs: Commands) -> argparse.ArgumentParser:
         "check the database, the balances, every row and its price",
         "One line for each check. Exit status 1 if any finds something.",
     )
-    _take_json(parser)
+    take_json(parser)
+    take_quiet(parser)
     parser.set_defaults(do=_verify)
     return parser
 
@@ -96,6 +101,8 @@ def _add_export(verbs: Commands) -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=_EXPORTS, required=True, help="focus: FOCUS 1.2 CSV")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--month", type=_month, help="as 2026-11; default: all of them")
+    take_json(parser, "says what was written")
+    take_quiet(parser)
     parser.set_defaults(do=_export)
     return parser
 
@@ -107,6 +114,7 @@ def _add_repair(verbs: Commands) -> argparse.ArgumentParser:
         "build a damaged ledger anew from its journal",
         "Does nothing to a ledger that is whole. Processes that have it open let go of it first.",
     )
+    take_json(parser, "")
     parser.set_defaults(do=_repair)
     return parser
 
@@ -120,6 +128,7 @@ def _add_lift(verbs: Commands) -> argparse.ArgumentParser:
         "you have raised the limit, this has it asked again, within ten seconds.",
     )
     parser.add_argument("provider", choices=_PROVIDERS)
+    take_json(parser, "")
     parser.set_defaults(do=_lift)
     return parser
 
@@ -134,10 +143,11 @@ def _add_prices(commands: Commands) -> None:
     parser.add_argument("--table", type=Path, help="LiteLLM's JSON; default: the extract shipped")
     parser.add_argument(
         "--day",
-        type=date.fromisoformat,
+        type=_day,
         action="append",
         help="as 2026-12-01, any number of times; default: today",
     )
+    take_json(parser, "USD a million tokens, as text")
     parser.set_defaults(do=_prices)
 
 
@@ -157,12 +167,22 @@ def _take_bill(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _take_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
-
-
 def _month(text: str) -> str:
-    return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).strftime("%Y-%m")
+    try:
+        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).strftime("%Y-%m")
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text[:100]!r} is no month; write it as 2026-11"
+        ) from None
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text[:100]!r} is no day; write it as 2026-12-01"
+        ) from None
 
 
 # Each command imports what it needs: the price library and Parquet take a second.
@@ -192,35 +212,54 @@ def _reconcile(arguments: argparse.Namespace) -> int:
         )
     if arguments.settle:
         settle_orphans(arguments.ledger, arguments.bill, time.time())
-    return reconcile(arguments.ledger, arguments.bill, time.time(), as_json=arguments.json)
+    return reconcile(
+        arguments.ledger,
+        arguments.bill,
+        time.time(),
+        as_json=arguments.json,
+        screen=screen_of(arguments),
+    )
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     from router.books.verify import verify
 
-    return verify(arguments.ledger, load(), time.time(), as_json=arguments.json)
+    return verify(
+        arguments.ledger,
+        load(),
+        time.time(),
+        as_json=arguments.json,
+        screen=screen_of(arguments),
+    )
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from router.books.export import export
+    from router.books.export import Export, export
 
-    return export(arguments.ledger, arguments.out, arguments.format, load(), arguments.month)
+    wanted = Export(
+        out=arguments.out,
+        format=arguments.format,
+        month=arguments.month,
+        as_json=arguments.json,
+        screen=screen_of(arguments),
+    )
+    return export(arguments.ledger, wanted, load())
 
 
 def _repair(arguments: argparse.Namespace) -> int:
     from router.books.mend import mend
 
-    return mend(arguments.ledger, time.time)
+    return mend(arguments.ledger, time.time, as_json=arguments.json)
 
 
 def _lift(arguments: argparse.Namespace) -> int:
     from router.books.lift import lift
 
-    return lift(arguments.ledger, arguments.provider, time.time())
+    return lift(arguments.ledger, arguments.provider, time.time(), as_json=arguments.json)
 
 
 def _prices(arguments: argparse.Namespace) -> int:
     from router.books.pricecheck import pricecheck
 
     today = datetime.fromtimestamp(time.time(), UTC).date()
-    return pricecheck(arguments.table, arguments.day or [today])
+    return pricecheck(arguments.table, arguments.day or [today], as_json=arguments.json)

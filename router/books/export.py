@@ -1,10 +1,12 @@
 """The ledger as a file: its attempts as CSV or Parquet, or what they cost as FOCUS 1.2."""
 
 import csv
+import json
 import re
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain, islice
 from pathlib import Path
@@ -15,6 +17,7 @@ from router.books.focus import COLUMNS, charges
 from router.books.machine_charges import machine_charges
 from router.books.machines import parts_of
 from router.books.pricing import Pricing
+from router.terminal.progress import progress, watched
 from tercet.config import Config
 from tercet.errors import ConfigError
 from tercet.usage import usd
@@ -28,24 +31,49 @@ _NEGATIVE = re.compile(r"-[0-9]+\.[0-9]{9}")
 """An amount as `usd` writes it."""
 
 
-def export(
-    ledger: Path | str, out: Path, file_format: str, config: Config, month: str | None = None
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """What an operator wants to have."""
+
+    out: Path
+    format: str
+    month: str | None = None
+    """`None`: all of them."""
+    as_json: bool = False
+    screen: TextIO | None = None
+    """Where it is said how far it is."""
+
+
+def export(ledger: Path | str, wanted: Export, config: Config) -> int:
     """Write a month of the ledger, or all of it, to a file that appears when it is whole.
 
     Raises:
         ConfigError: the file cannot be written.
         LedgerError: the ledger cannot be read.
     """
-    with inspected(ledger) as books, _whole(out) as part:
-        rows = watched(books.attempts(month), sys.stderr)
-        if file_format == "parquet":
+    read = 0
+
+    def count(more: int) -> None:
+        nonlocal read
+        read += more
+        advance(more)
+
+    with (
+        inspected(ledger) as books,
+        _whole(wanted.out) as part,
+        progress("reading the ledger", wanted.screen) as advance,
+    ):
+        rows = watched(books.attempts(wanted.month), count)
+        if wanted.format == "parquet":
             _write_parquet(part, rows)
-        elif file_format == "focus":
-            machines = machine_charges(parts_of(books, books.leases()), month)
+        elif wanted.format == "focus":
+            machines = machine_charges(parts_of(books, books.leases()), wanted.month)
             _write_csv(part, COLUMNS, chain(charges(rows, Pricing(config)), machines))
         else:
             _write_csv(part, list(_columns()), map(_cells, rows))
+    if wanted.as_json:
+        told = {"out": str(wanted.out), "format": wanted.format, "attempts": read}
+        sys.stdout.write(f"{json.dumps(told)}\n")
     return 0
 
 
@@ -62,18 +90,6 @@ def _whole(out: Path) -> Generator[Path]:
         )
     finally:
         part.unlink(missing_ok=True)
-
-
-def watched(rows: Iterable[AttemptRow], screen: TextIO) -> Iterator[AttemptRow]:
-    """Count rows on a terminal."""
-    count = 0
-    for count, row in enumerate(rows, start=1):
-        yield row
-        if count % BATCH == 0 and screen.isatty():
-            screen.write(f"\r{count:,} rows")
-            screen.flush()
-    if count >= BATCH and screen.isatty():
-        screen.write(f"\r{count:,} rows\n")
 
 
 def _columns() -> dict[str, bool]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from router.arguments import take_ledger
+from router.arguments import take_json, take_ledger
 from tercet.config import Settings, load
 from tercet.config_files import Usd
 from tercet.usage import NANO_USD_PER_USD
@@ -34,7 +34,7 @@ def add_keys(commands: Commands, chosen: Settings) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     for add in (_add_create, _add_list, _add_rotate, _add_revoke):
         verb: argparse.ArgumentParser = add(verbs)
-        verb.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
+        take_json(verb)
         take_ledger(verb, chosen.ledger)
 
 
@@ -103,7 +103,9 @@ def _nano_usd(text: str) -> int:
         dollars: Decimal = TypeAdapter(Usd).validate_python(text)
     except ValidationError as error:
         said = error.errors()[0]["msg"]
-        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no amount: {said}") from None
+        raise argparse.ArgumentTypeError(
+            f"{text[:100]!r} is no amount: {said}; write dollars as 19.99"
+        ) from None
     return int(dollars * NANO_USD_PER_USD)
 
 

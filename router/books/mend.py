@@ -9,13 +9,18 @@ from pathlib import Path
 from deployments.ledger import LedgerError, health, journal
 from deployments.ledger.inspection import file_of
 from deployments.ledger.repair import Fitness
+from router.terminal.output import tell
 
 PATIENCE_S = 30.0
 """How long the processes that have the ledger open may take to let go of it."""
 
 
 def mend(
-    ledger: Path | str, clock: Callable[[], float], sleep: Callable[[float], None] = time.sleep
+    ledger: Path | str,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    as_json: bool = False,
 ) -> int:
     """Repair what is damaged, and say what was done; return 0.
 
@@ -26,16 +31,21 @@ def mend(
     if file is None:
         raise LedgerError("Postgres keeps its own copies: restore this ledger from one of those")
     if not file.exists() and not journal.folder_of(file).exists():
-        raise LedgerError(f"{file} does not exist, nor does its journal")
+        raise LedgerError(
+            f"{file} does not exist, nor does its journal; name a ledger with --ledger"
+        )
     wrong = health.check(file)
     if wrong is None:
-        sys.stdout.write(f"the ledger {file} is whole; nothing was done\n")
+        document: dict[str, object] = {"is_repaired": False, "wrong": None, "kept": None}
+        tell(f"the ledger {file} is whole; nothing was done\n", document, as_json=as_json)
         return 0
-    sys.stdout.write(f"{wrong}\n")
+    (sys.stderr if as_json else sys.stdout).write(f"{wrong}\n")
     with closing(Fitness(file, clock)) as fitness:
         fitness.declare_unfit(wrong)
         _repair(fitness, file, clock, sleep)
-    sys.stdout.write(f"repaired; what was damaged is kept beside it as {file.name}.damaged-*\n")
+    kept = f"{file.name}.damaged-*"
+    document = {"is_repaired": True, "wrong": wrong, "kept": kept}
+    tell(f"repaired; what was damaged is kept beside it as {kept}\n", document, as_json=as_json)
     return 0
 
 

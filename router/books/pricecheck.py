@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.prices import SERVICE_TIERS, PriceBook, Tariff
+from router.terminal.output import tell
 from tercet.catalog import Model
 from tercet.config import PROJECT, load
 from tercet.errors import ConfigError
@@ -68,7 +68,9 @@ def read_table(path: Path) -> SecondTable:
         rows: Mapping[str, Mapping[str, Any]] = told.get("prices", told)
         entries = {name: _numbers(row) for name, row in rows.items()}
     except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{path} is no price table: {error}") from error
+        raise ConfigError(
+            f"{path} is no price table: {error}; name LiteLLM's JSON with --table, or leave it out"
+        ) from error
     return SecondTable(name=str(told.get("name", path.name)), entries=entries)
 
 
@@ -88,17 +90,26 @@ def disagreements(
     ]
 
 
-def pricecheck(table: Path | None, days: Sequence[date]) -> int:
+def pricecheck(table: Path | None, days: Sequence[date], *, as_json: bool = False) -> int:
     """Print the disagreements at the start of each day (UTC); return 1 if there is any."""
     second = read_table(table or SHIPPED_TABLE)
     config = load()
     book, models = PriceBook(config.prices), config.catalog.models.values()
-    status = 0
-    for day in days:
-        found = disagreements(models, book, second, datetime.combine(day, time(), UTC))
-        status = 1 if found else status
-        sys.stdout.write("\n".join([*_report(found, models, second, day), ""]))
-    return status
+    found = {
+        day: disagreements(models, book, second, datetime.combine(day, time(), UTC)) for day in days
+    }
+    lines = [line for day in days for line in _report(found[day], models, second, day)]
+    document = [
+        {"day": str(day), "table": second.name, "differ": [_document(one) for one in found[day]]}
+        for day in days
+    ]
+    tell("".join(f"{line}\n" for line in lines), document, as_json=as_json)
+    return 1 if any(found.values()) else 0
+
+
+def _document(one: Disagreement) -> Mapping[str, object]:
+    ours = None if one.ours is None else str(one.ours)
+    return {**asdict(one), "ours": ours, "theirs": str(one.theirs)}
 
 
 def _report(

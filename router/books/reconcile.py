@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from math import inf
 from pathlib import Path
+from typing import TextIO
 
 from deployments.ledger import Ledger
 from deployments.ledger.inspection import inspected
 from router.books.matching import Matching, Pair, Posted, match
+from router.terminal.progress import progress, watched
 from tercet.errors import ConfigError
 from tercet.ledger import Settlement
 from tercet.usage import Usage
@@ -20,16 +22,24 @@ _NAMED = 20
 """Offenders printed of each sort."""
 
 
-def reconcile(ledger: Path | str, bill: Path, now: float = inf, *, as_json: bool = False) -> int:
+def reconcile(
+    ledger: Path | str,
+    bill: Path,
+    now: float = inf,
+    *,
+    as_json: bool = False,
+    screen: TextIO | None = None,
+) -> int:
     """Print both sums by model in nano-USD, and what differs; return 1 if anything sure does.
 
-    What is settled after `now` is not compared: a gateway may be running.
+    What is settled after `now` is not compared: a gateway may be running. How far it is, it says
+    on `screen`.
 
     Raises:
         ConfigError: the log is missing or is none.
         LedgerError: the ledger cannot be read.
     """
-    found = _match(ledger, bill, now)
+    found = _match(ledger, bill, now, screen)
     sys.stdout.write(_json(found) if as_json else _text(found))
     return 0 if found.is_right else 1
 
@@ -56,16 +66,19 @@ def billed_totals(bill: Path) -> Counter[str]:
     return +totals
 
 
-def _match(ledger: Path | str, bill: Path, now: float) -> Matching:
-    if not bill.exists():
-        raise ConfigError(f"{bill} does not exist; `make run` and some requests write it")
-    lines = list(_read(bill))
-    with inspected(ledger) as books:
-        return match((row for row in books.attempts() if row.simulated), lines, now)
+def _match(ledger: Path | str, bill: Path, now: float, screen: TextIO | None = None) -> Matching:
+    if not bill.is_file():
+        what = "is no file" if bill.exists() else "does not exist"
+        raise ConfigError(f"{bill} {what}; `make run` and some requests write it")
+    with progress("reading the bill", screen) as advance:
+        lines = list(watched(_read(bill), advance))
+    with inspected(ledger) as books, progress("reading the ledger", screen) as advance:
+        rows = watched(books.attempts(), advance)
+        return match((row for row in rows if row.simulated), lines, now)
 
 
 def _read(bill: Path) -> Iterator[Posted]:
-    with bill.open(encoding="utf-8") as lines:
+    with bill.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 yield _posted(json.loads(line))

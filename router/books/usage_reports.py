@@ -89,7 +89,8 @@ def read_report(file: Path) -> Mapping[date, int]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}; name a file with --report") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(f"{file} cannot be read: {why}; name a file with --report") from error
     days: Counter[date] = Counter()
     costs = _of_anthropic(file, text) if text.lstrip().startswith("{") else _of_csv(file, text)
     for day, cost in costs:

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from deployments.ledger.inspection import AttemptRow, Inspection, inspected
 from router.books.lease_checks import wrong_leases
 from router.books.pricing import Pricing
+from router.terminal.progress import progress, watched
 from tercet.budget import Balance, scopes
 from tercet.config import Config
 from tercet.leases import lease_scopes
@@ -46,14 +48,23 @@ class Check:
         return f"{self.name:<12}{self.count:,} wrong: {'; '.join(self.first)}{more}{self.note}\n"
 
 
-def verify(ledger: Path | str, config: Config, now: float, *, as_json: bool = False) -> int:
+def verify(
+    ledger: Path | str,
+    config: Config,
+    now: float,
+    *,
+    as_json: bool = False,
+    screen: TextIO | None = None,
+) -> int:
     """Print what was checked and how it went; return 1 if anything is wrong, else 0.
+
+    How far it is, it says on `screen`.
 
     Raises:
         LedgerError: the ledger cannot be read.
     """
     with inspected(ledger) as books:
-        checks = _checked(books, Pricing(config), now)
+        checks = _checked(books, Pricing(config), now, screen)
     if as_json:
         found = [{"check": c.name, "wrong": c.count, "first": c.first} for c in checks]
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
@@ -62,7 +73,9 @@ def verify(ledger: Path | str, config: Config, now: float, *, as_json: bool = Fa
     return 1 if any(check.count for check in checks) else 0
 
 
-def _checked(books: Inspection, pricing: Pricing, now: float) -> Sequence[Check]:
+def _checked(
+    books: Inspection, pricing: Pricing, now: float, screen: TextIO | None
+) -> Sequence[Check]:
     database = Check(name="database")
     for damage in books.damage():
         database.find(damage)
@@ -71,11 +84,12 @@ def _checked(books: Inspection, pricing: Pricing, now: float) -> Sequence[Check]
         return [database]
     each = _EachRow(now)
     totals, months, prices = _Totals(), _Months(), _Prices(pricing)
-    for row in books.attempts():
-        each.look(row)
-        totals.look(row)
-        months.look(row)
-        prices.look(row)
+    with progress("checking the rows", screen) as advance:
+        for row in watched(books.attempts(), advance):
+            each.look(row)
+            totals.look(row)
+            months.look(row)
+            prices.look(row)
     totals.add_rented(books.rented())
     leases = Check(name="leases")
     for said in wrong_leases(books.leases(), books.spans()):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from router.arguments import share_as, take_json
 from router.doctor.report import as_json, check
 from router.doctor.speed import Q4_K_M
 from router.doctor.text import as_text
@@ -47,7 +48,7 @@ def add_doctor(commands: Commands) -> None:
     _take_card(parser)
     _take_model(parser)
     _take_settings(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
+    take_json(parser, "")
     parser.set_defaults(do=_doctor)
 
 
@@ -85,7 +86,7 @@ def _take_settings(parser: argparse.ArgumentParser) -> None:
     )
     settings.add_argument("--max-model-len", type=_count, metavar="TOKENS")
     settings.add_argument("--max-num-seqs", type=_count, metavar="N", help="requests at once")
-    settings.add_argument("--gpu-memory-utilization", type=_share, metavar="SHARE")
+    settings.add_argument("--gpu-memory-utilization", type=share_as("0.9"), metavar="SHARE")
     settings.add_argument("--kv-cache-dtype", choices=["auto", "bfloat16", "fp8"])
     settings.add_argument(
         "--cpu-offload-gb", type=_amount, metavar="GIB", help="weights kept in RAM"
@@ -146,21 +147,18 @@ def _plain(name: str) -> str:
 
 
 def _amount(text: str) -> float:
-    amount = float(text)
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = 0.0
     if not 0 < amount < 1e6:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no amount; write a number above 0")
     return amount
 
 
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 < share < 1:
-        raise ValueError(text)
-    return share
-
-
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError(text)
-    return count
+    if not (text.isascii() and text.isdecimal() and int(text[:10])):
+        raise argparse.ArgumentTypeError(
+            f"{text[:100]!r} is no count; write a whole number from 1 up"
+        )
+    return int(text)

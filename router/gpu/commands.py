@@ -1,15 +1,17 @@
 """`tercet gpu`: what its arguments are, and which function does them."""
 
 import argparse
-import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from router.arguments import take_json
 
 Commands = Any  # argparse's own type is private
 Do = Callable[[argparse.Namespace], int]
+Done = TypeVar("Done")
 
 ANY = "0.0.0.0"  # noqa: S104  machines come from outside
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -19,20 +21,21 @@ def add_gpu(commands: Commands) -> None:
     """Add the commands about rented machines to those of `tercet`."""
     gpu: argparse.ArgumentParser = commands.add_parser(
         "gpu",
-        help="look after the rented machine: status, watch, sshd, head, destroy",
+        help="look after the rented machine: what there is, what it costs, how it ends",
         description="docs/rental.md says what is rented when, and how it is set up. Environment: "
         "TERCET_LEDGER, TERCET_STATE (its folder `rental` is where machines come to).",
     )
     verbs = gpu.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    _command(verbs, "status", "what is rented, what it costs, what is wrong", _status)
+    take_json(_command(verbs, "status", "what is rented, what it costs, what is wrong", _status))
     _add_watch(verbs)
-    _command(
+    reconcile = _command(
         verbs,
         "reconcile",
         "settle the leases with the provider's bill, this month's and the last one's",
         _reconcile,
         "Exit status 1 if something was charged that no lease was of.",
     )
+    take_json(reconcile)
     sshd = _command(verbs, "sshd", "be the sshd that machines come to, in the foreground", _sshd)
     sshd.add_argument("--address", default=ANY, help="to listen at; default: %(default)s")
     _add_head(verbs)
@@ -52,6 +55,7 @@ def _add_watch(verbs: Commands) -> None:
     parser.add_argument(
         "--once", action="store_true", help="one round; exit status 1 if there is an alert (cron)"
     )
+    take_json(parser, "a line with the alerts of each round")
 
 
 def _add_head(verbs: Commands) -> None:
@@ -80,11 +84,12 @@ def _add_destroy(verbs: Commands) -> None:
     which.add_argument("lease", nargs="?", metavar="LEASE", help="as `tercet gpu status` names it")
     which.add_argument("--all", action="store_true", help="everything of this site")
     parser.add_argument("--yes", action="store_true", help="even if it is more than one")
+    take_json(parser, "")
 
 
 def _add_offers(verbs: Commands) -> None:
     parser = _command(verbs, "offers", "what the provider offers now, of what is wanted", _offers)
-    parser.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
+    take_json(parser)
     parser.add_argument(
         "--save", type=Path, metavar="FILE.yaml", help="for `tercet plan --offers FILE.yaml`"
     )
@@ -106,10 +111,16 @@ def _command(
 # Each command imports what it needs: providers' clients and the ledger take a second.
 
 
+def _run(doing: Coroutine[Any, Any, Done]) -> Done:
+    import asyncio
+
+    return asyncio.run(doing)
+
+
 def _status(arguments: argparse.Namespace) -> int:
     from router.gpu.status import status
 
-    sys.stdout.write(asyncio.run(status(arguments.config)))
+    sys.stdout.write(_run(status(arguments.config, as_json=arguments.json)))
     return 0
 
 
@@ -118,13 +129,13 @@ def _watch(arguments: argparse.Namespace) -> int:
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_FORMAT)
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line a request
-    return asyncio.run(watch(arguments.config, once=arguments.once))
+    return _run(watch(arguments.config, once=arguments.once, as_json=arguments.json))
 
 
 def _reconcile(arguments: argparse.Namespace) -> int:
     from router.gpu.reconciling import reconcile
 
-    return asyncio.run(reconcile(arguments.config))
+    return _run(reconcile(arguments.config, as_json=arguments.json))
 
 
 def _sshd(arguments: argparse.Namespace) -> int:
@@ -144,7 +155,7 @@ def _destroy(arguments: argparse.Namespace) -> int:
     from router.gpu.destroying import destroy
 
     lease = None if arguments.all else arguments.lease
-    return asyncio.run(destroy(arguments.config, lease, is_sure=arguments.yes))
+    return _run(destroy(arguments.config, lease, is_sure=arguments.yes, as_json=arguments.json))
 
 
 def _offers(arguments: argparse.Namespace) -> int:

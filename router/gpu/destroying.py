@@ -5,19 +5,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.rentals.opening import RentalSite, opened_site
+from router.terminal.output import tell
 from tercet.errors import ConfigError
 from tercet.renting import RentFailure
 
 WHY = "the operator wants it so"
 
 
-async def destroy(config: Path | None, lease: str | None, *, is_sure: bool) -> int:
+async def destroy(
+    config: Path | None, lease: str | None, *, is_sure: bool, as_json: bool = False
+) -> int:
     """Destroy what is rented under a lease, or all there is; return 1 if something is left.
 
     Args:
         config: folder of the configuration; `None`: the project's own.
         lease: of the ledger, or the label of an instance that it does not know; `None`: all.
         is_sure: more than one may be destroyed.
+        as_json: what became of each is told for programs.
 
     Raises:
         ConfigError: there is no such lease, or several and nobody is sure.
@@ -27,7 +31,8 @@ async def destroy(config: Path | None, lease: str | None, *, is_sure: bool) -> i
         there = await _there(site)
         chosen = there if lease is None else [one for one in there if one == lease]
         if lease is not None and not chosen:
-            raise ConfigError(f"nothing is rented as {lease}; there are {there}")
+            names = ", ".join(there) or "none"
+            raise ConfigError(f"nothing is rented as {lease}; name one of what is: {names}")
         if len(chosen) > 1 and not is_sure:
             raise ConfigError(f"this destroys {', '.join(chosen)}; say --yes if you want that")
         for one in chosen:
@@ -35,8 +40,9 @@ async def destroy(config: Path | None, lease: str | None, *, is_sure: bool) -> i
         # What was asked for and never was is ended too.
         await site.rentals.look()
         left = set(await _there(site)) & set(chosen)
-    for one in chosen:
-        sys.stdout.write(f"{one}: {'not done yet' if one in left else 'destroyed'}\n")
+    lines = [f"{one}: {'not done yet' if one in left else 'destroyed'}\n" for one in chosen]
+    document = [{"lease": one, "is_destroyed": one not in left} for one in chosen]
+    tell("".join(lines), document, as_json=as_json)
     if left:
         sys.stderr.write(
             "tercet: what is left is looked after by `tercet gpu watch`; the reasons are above\n"

@@ -1,13 +1,14 @@
 """`tercet gpu reconcile`: the leases against the provider's own bill, settled now."""
 
-import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from cluster.rentals.opening import opened_site
 from router.books.table import table
 from router.gpu.settling import Fate, Settled, settle
+from router.terminal.output import tell
 from tercet.errors import ConfigError
 from tercet.renting import RentFailure
 from tercet.usage import usd
@@ -21,7 +22,7 @@ WORDS: dict[Fate, str] = {
 }
 
 
-async def reconcile(config: Path | None) -> int:
+async def reconcile(config: Path | None, *, as_json: bool = False) -> int:
     """Settle this month and the last one, and print it; return 1 if a charge is of no lease.
 
     Raises:
@@ -32,7 +33,11 @@ async def reconcile(config: Path | None) -> int:
         settled = await settle(site, time.time())
     if isinstance(settled, RentFailure):
         raise ConfigError(f"the bill could not be had: {settled.message}")
-    sys.stdout.write(_text(settled))
+    document = [
+        {**asdict(one.row), "difference_nano_usd": one.row.nano_usd, "fate": one.fate}
+        for one in settled
+    ]
+    tell(_text(settled), document, as_json=as_json)
     return 1 if any(one.fate == "unknown" for one in settled) else 0
 
 

@@ -1,8 +1,9 @@
 """`tercet gpu status`: what is rented, what it has cost, and what is wrong."""
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cluster.rentals.duties import Destroy, View, duties
@@ -40,17 +41,21 @@ class Status:
     alerts: Sequence[Alert]
 
 
-async def status(config: Path | None) -> str:
-    """Return all of it as text.
+async def status(config: Path | None, *, as_json: bool = False) -> str:
+    """Return all of it as text, or as JSON.
 
     Raises:
         ConfigError: something is not set.
         LedgerError: the ledger cannot be read.
     """
     if load_rental(config) is None:
-        return NOT_RENTED + _left_alone()
+        left = _left_alone()
+        said = NOT_RENTED + (_warning(left) if left else "")
+        alone = [asdict(lease) for lease in left]
+        return f"{json.dumps({'provider': None, 'left_alone': alone})}\n" if as_json else said
     async with opened_site(config) as site:
-        return text(await _status(site, time.time()))
+        found = await _status(site, time.time())
+    return f"{json.dumps(document(found))}\n" if as_json else text(found)
 
 
 async def _status(site: RentalSite, now: float) -> Status:
@@ -92,20 +97,48 @@ def _orphans(
     )
 
 
-def _left_alone() -> str:
-    """Return a warning if machines were rented before the provider was taken out."""
+def _left_alone() -> Sequence[Lease]:
+    """Return what was rented before the provider was taken out, and has not ended."""
     try:
         with inspected(settings().ledger) as books:
-            there = [lease for lease in books.leases() if lease.ended_at is None]
+            return [lease for lease in books.leases() if lease.ended_at is None]
     except LedgerError:
-        return ""
-    if not there:
-        return ""
+        return ()
+
+
+def _warning(there: Sequence[Lease]) -> str:
     names = ", ".join(f"{lease.lease_id} at {lease.provider}" for lease in there)
     return (
         f"and nobody looks after {names}, which may still bill: name the provider again and "
         "`tercet gpu destroy --all`, or end it at its console\n"
     )
+
+
+def document(status: Status) -> Mapping[str, object]:
+    """Return it for programs; money in nano-USD, times in Unix seconds."""
+    untold, instances = None, status.instances
+    if isinstance(instances, RentFailure):
+        untold, instances = instances.message, ()
+    return {
+        "provider": status.rules.provider,
+        "mode": status.rules.mode,
+        "leases": [
+            asdict(lease)
+            | {
+                "is_wanted": lease.lease_id in status.wanted,
+                "heard_s": status.heard_s.get(lease.lease_id),
+            }
+            for lease in status.seen.leases
+        ],
+        "hours_today": status.seen.hours_today,
+        "purses": [asdict(purse) for purse in status.seen.purses],
+        "untold": untold,
+        "instances": [
+            asdict(one) | {"is_orphan": one.instance_id in status.orphans} for one in instances
+        ],
+        "decisions": [asdict(one) for one in status.decisions],
+        "alerts": [asdict(one) for one in status.alerts],
+    }
 
 
 def text(status: Status) -> str:

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from cluster.rentals.duties import Destroy, Duty, End, See, Stop
@@ -13,6 +15,7 @@ from deployments.ledger import LedgerError
 from router.gpu.alerts import Alert, UnknownCharge, alerts
 from router.gpu.looking import look
 from router.gpu.settling import Settled, is_due, settle, unknown_of
+from router.terminal.output import tell
 from tercet.leases import Lease, hourly
 from tercet.renting import RentFailure
 from tercet.usage import usd
@@ -71,8 +74,10 @@ class Watch:
         self._told = now
 
 
-async def watch(config: Path | None, *, once: bool) -> int:
+async def watch(config: Path | None, *, once: bool, as_json: bool = False) -> int:
     """Watch until a signal comes; with `once` do one round, and return 1 if there is an alert.
+
+    As JSON the alerts of each round are a line of standard output.
 
     Raises:
         ConfigError: something is not set.
@@ -81,19 +86,27 @@ async def watch(config: Path | None, *, once: bool) -> int:
     async with opened_site(config) as site:
         watching = Watch(site)
         if once:
-            return 1 if await watching.round() else 0
+            return 1 if await _round(watching, as_json=as_json) else 0
         stopped = asyncio.Event()
         for number in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         logger.info("watching %s every %g s", site.rules.provider, site.rules.times.watch_s)
         while not stopped.is_set():
             try:
-                await watching.round()
+                await _round(watching, as_json=as_json)
             except LedgerError as error:  # looked at again, and the ledger may be back
                 logger.warning("rented machines could not be looked after: %s", error)
             await _pause(stopped, site.rules.times.watch_s)
     logger.info("stopped")
     return 0
+
+
+async def _round(watching: Watch, *, as_json: bool) -> Sequence[Alert]:
+    found = await watching.round()
+    if as_json:
+        tell("", [asdict(alert) for alert in found], as_json=True)
+        sys.stdout.flush()
+    return found
 
 
 async def _pause(stopped: asyncio.Event, seconds: float) -> None:

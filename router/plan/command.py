@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from router.arguments import screen_of, take_json, take_quiet
 from router.plan.workload import DISPLACED
 from tercet.config import Settings
 from tercet.usage import NANO_USD_PER_USD
@@ -37,7 +38,8 @@ def add_plan(commands: Commands, chosen: Settings) -> None:
     _take_card(parser)
     parser.add_argument("--month", type=_month, help="as 2026-12, whose prices; default: this one")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="write the chart there")
-    parser.add_argument("--json", action="store_true", help="for programs; money in nano-USD")
+    take_json(parser)
+    take_quiet(parser)
     parser.set_defaults(do=_plan, default_ledger=chosen.ledger)
 
 
@@ -124,6 +126,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         kwh_nano_usd=arguments.kwh_usd,
         picture=arguments.picture,
         as_json=arguments.json,
+        screen=screen_of(arguments),
     )
     return make(wanted, arguments.default_ledger, time.time())
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 from deployments.ledger.inspection import AttemptRow, Inspection, file_of, inspected
 from router.plan.curves import API_ALONE, curves
@@ -17,6 +18,7 @@ from router.plan.planning import Asked, Bought, Means, Plan, plan
 from router.plan.pricing import Prices, moment
 from router.plan.text import as_text
 from router.plan.workload import Numbers, Workload, displacing, stated
+from router.terminal.progress import progress, watched
 from tercet.accrual import months
 from tercet.config import PROJECT, Config, load
 from tercet.config_files import read
@@ -48,6 +50,8 @@ class Wanted:
     kwh_nano_usd: int
     picture: Path | None
     as_json: bool
+    screen: TextIO | None = None
+    """Where it is said how far it is; `None`: nowhere."""
 
 
 def make(wanted: Wanted, default_ledger: Path | str, now: float) -> int:
@@ -80,7 +84,7 @@ def _workload(wanted: Wanted, config: Config, default_ledger: Path | str, now: f
         numbers = replace(numbers, shares=_shares(wanted.shares or numbers.shares, config))
         workload = stated(numbers, config.catalog, config.rules)
     else:
-        workload = _seen(wanted.ledger, default_ledger, usual, now)
+        workload = _seen(wanted, default_ledger, usual, now)
     if wanted.displaces is not None:
         workload = displacing(workload, wanted.displaces, config.catalog)
     return _local_share(workload, wanted.local_share)
@@ -98,13 +102,14 @@ def _shares(shares: Mapping[str, float], config: Config) -> Mapping[str, float]:
     return {name: shares[name] for name in names}
 
 
-def _seen(named: str | None, default: Path | str, usual: Workload, now: float) -> Workload:
+def _seen(wanted: Wanted, default: Path | str, usual: Workload, now: float) -> Workload:
+    named = wanted.ledger
     ledger = default if named is None else named
     file = file_of(ledger)
     if named is None and file is not None and not file.exists():
         return _assumed(usual, "there is no ledger yet")
-    with inspected(ledger) as books:
-        found = observed(_rows(books, now), now, usual)
+    with inspected(ledger) as books, progress("reading the ledger", wanted.screen) as advance:
+        found = observed(watched(_rows(books, now), advance), now, usual)
     if found is None:
         return _assumed(usual, f"the ledger has nothing of the last {DAYS} days")
     return found

@@ -55,8 +55,8 @@ def test_help_lists_the_commands_for_people_and_what_steers_them(monkeypatch, ca
     printed = capsys.readouterr().out
 
     assert (
-        "{run,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels,replay,migration,"
-        "report,golden,compositions}" in printed
+        "{run,ask,top,keys,ledger,reconcile,prices,doctor,plan,gpu,route,policy,labels,replay,"
+        "migration,report,golden,compositions,completion}" in printed
     )
     assert "  system" not in printed
     assert "TERCET_API_KEY" in printed
@@ -137,7 +137,7 @@ def test_a_month_that_is_none_is_refused(capsys, ledger: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["ledger", "show", "--ledger", str(ledger), "--month", "2026-13"])
     assert ended.value.code == 2
-    assert "invalid" in capsys.readouterr().err
+    assert "'2026-13' is no month; write it as 2026-11" in capsys.readouterr().err
 
 
 def test_caps_are_those_of_the_configuration(monkeypatch, capsys, ledger: Path) -> None:
@@ -172,6 +172,8 @@ def test_a_ledger_in_postgres_is_read_by_every_command(
     assert "claude-opus-5-5          3  0.000000120" in capsys.readouterr().out
     assert main(["ledger", "reconcile", "--ledger", url, "--bill", str(bill)]) == 0
     assert main(["ledger", "verify", "--ledger", url]) == 0
+    assert main(["top", "--once", "--ledger", url]) == 0
+    assert "of $180.00" in capsys.readouterr().out
     for file_format, lines in (("csv", 4), ("focus", 6)):
         made = ["ledger", "export", "--format", file_format, "--out", str(out), "--ledger", url]
         assert main(made) == 0

@@ -1,5 +1,4 @@
 import csv
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from fakes.rows import AT, reservation, settlement
 
 from deployments.ledger import LedgerError
-from router.books.export import export, harmless, watched
+from router.books.export import Export, export, harmless
 from tercet.config import Config, load, settings
 from tercet.errors import ConfigError
 from tercet.ledger import Reservation, Settlement
@@ -35,7 +34,7 @@ def test_a_csv_has_every_attempt_with_its_money_in_two_units(
     book: Make, config: Config, tmp_path: Path
 ) -> None:
     ledger = book(attempt("att_1", 1_500_000_000), (reservation("att_2"), None))
-    assert export(ledger, tmp_path / "out.csv", "csv", config) == 0
+    assert export(ledger, Export(out=tmp_path / "out.csv", format="csv"), config) == 0
 
     first, second = read(tmp_path / "out.csv")
     assert list(first)[12:17] == [
@@ -55,7 +54,7 @@ def test_names_that_a_spreadsheet_would_run_are_made_harmless(
     ledger = book(*pairs)
     for file_format, column in (("csv", "model"), ("focus", "x_Model")):
         out = tmp_path / file_format
-        export(ledger, out, file_format, config)
+        export(ledger, Export(out=out, format=file_format), config)
         assert {row[column] for row in read(out)} == {
             "'=HYPERLINK(\"x\")", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "'\r=1", "plain,\n=1",
         }  # fmt: skip
@@ -68,7 +67,7 @@ def test_a_negative_number_stays_a_number() -> None:
 def test_parquet_is_read_back_as_it_was_booked(book: Make, config: Config, tmp_path: Path) -> None:
     big = 9_007_199_254_740_993  # one more than a float can hold
     ledger = book(attempt("att_1", big), (reservation("att_2", model="=1+1"), None))
-    assert export(ledger, tmp_path / "out.parquet", "parquet", config) == 0
+    assert export(ledger, Export(out=tmp_path / "out.parquet", format="parquet"), config) == 0
 
     rows = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
     assert rows[0]["settled_nano_usd"] == 9_007_199_254_740_993
@@ -83,7 +82,7 @@ def test_an_empty_ledger_is_a_file_with_columns_alone(
     book: Make, config: Config, tmp_path: Path, file_format: str
 ) -> None:
     out = tmp_path / "out"
-    assert export(book(), out, file_format, config) == 0
+    assert export(book(), Export(out=out, format=file_format), config) == 0
     if file_format == "parquet":
         table = pyarrow.parquet.read_table(out)
         assert (table.num_rows, table.num_columns) == (0, 33)
@@ -93,7 +92,7 @@ def test_an_empty_ledger_is_a_file_with_columns_alone(
 
 def test_one_month_can_be_exported(book: Make, config: Config, tmp_path: Path) -> None:
     ledger = book(attempt("att_1", 1), attempt("att_2", 1, at=AT + 30 * 86_400))
-    export(ledger, tmp_path / "out.csv", "csv", config, "2026-12")
+    export(ledger, Export(out=tmp_path / "out.csv", format="csv", month="2026-12"), config)
     assert [row["attempt_id"] for row in read(tmp_path / "out.csv")] == ["att_2"]
 
 
@@ -101,10 +100,10 @@ def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(
     book: Make, config: Config, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"out\.csv cannot be written: .*; name another file"):
-        export(book(), tmp_path / "no" / "out.csv", "csv", config)
+        export(book(), Export(out=tmp_path / "no" / "out.csv", format="csv"), config)
     (tmp_path / "out").mkdir()
     with pytest.raises(ConfigError, match="out cannot be written"):
-        export(book(), tmp_path / "out", "csv", config)
+        export(book(), Export(out=tmp_path / "out", format="csv"), config)
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -115,19 +114,6 @@ def test_an_export_that_fails_leaves_the_one_before(
     damage(ledger)
     (tmp_path / "out.csv").write_text("before")
     with pytest.raises(LedgerError, match=r"malformed; it is damaged; .*tercet ledger repair"):
-        export(ledger, tmp_path / "out.csv", "csv", config)
+        export(ledger, Export(out=tmp_path / "out.csv", format="csv"), config)
     assert (tmp_path / "out.csv").read_text() == "before"
     assert not list(tmp_path.glob("*.part"))
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_long_exports_say_on_a_terminal_how_far_they_are(book: Make) -> None:
-    terminal, pipe, short = Terminal(), io.StringIO(), Terminal()
-    for screen, count in ((terminal, 25_000), (pipe, 25_000), (short, 9_999)):
-        assert sum(1 for _ in watched(range(count), screen)) == count
-    assert terminal.getvalue() == "\r10,000 rows\r20,000 rows\r25,000 rows\n"
-    assert pipe.getvalue() == short.getvalue() == ""

@@ -9,7 +9,7 @@ from fakes.rows import AT, ask, reservation, settlement
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.books.export import export
+from router.books.export import Export, export
 from router.books.focus import split
 from tercet.config import load, settings
 from tercet.ledger import Reservation, Settlement
@@ -58,7 +58,11 @@ def check(row: dict[str, str]) -> None:
 def focus(book: Make, tmp_path: Path) -> Callable[..., Rows]:
     def make(*pairs: tuple[Reservation, Settlement | None], swept_at: float | None = None) -> Rows:
         out = tmp_path / "focus.csv"
-        export(book(*pairs, swept_at=swept_at), out, "focus", load(chosen=settings({})))
+        export(
+            book(*pairs, swept_at=swept_at),
+            Export(out=out, format="focus"),
+            load(chosen=settings({})),
+        )
         with out.open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
         for row in rows:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from deployments.ledger import Ledger
 from deployments.ledger.inspection import inspected
-from router.books.export import export
+from router.books.export import Export, export
 from router.books.lease_bill import LeaseDifference, reconcile_leases
 from router.books.lease_checks import wrong_leases
 from router.books.machines import Activity, parts_of
@@ -184,7 +184,7 @@ def test_a_program_is_told_the_machines_of_the_month(
 
 def focus(path: Path, month: str | None = None) -> list[dict[str, str]]:
     out = path.with_name("focus.csv")
-    export(path, out, "focus", load(chosen=settings({})), month)
+    export(path, Export(out=out, format="focus", month=month), load(chosen=settings({})))
     with out.open(newline="", encoding="utf-8") as lines:
         return [row for row in csv.DictReader(lines) if row["x_Machine"]]
 

@@ -73,6 +73,8 @@ def test_where_no_machine_is_rented_status_says_so(
     assert capsys.readouterr().out == (
         "no machine is rented: config/rental.yaml names no provider (docs/rental.md)\n"
     )
+    assert main(["gpu", "status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"provider": None, "left_alone": []}
     assert list(tmp_path.iterdir()) == []
     for verb in ("watch", "sshd", "head", "offers", "reconcile"):
         assert main(["gpu", verb]) == 2
@@ -109,6 +111,20 @@ def test_status_shows_what_is_rented_and_marks_what_is_nobodys(
     assert len(there.instances()) == 2  # it only looks
 
 
+def test_status_for_programs_has_what_is_rented_and_what_is_nobodys(
+    there: Estate, tercet: Tercet
+) -> None:
+    over = ended(there)
+    lease = there.rent()
+    stray = create(there, over)
+    told = json.loads(tercet("status", "--json")[1])
+    assert (told["provider"], told["untold"], told["alerts"]) == ("fake", None, [])
+    open_now = [one for one in told["leases"] if one["ended_at"] is None]
+    assert [(one["lease_id"], one["is_wanted"]) for one in open_now] == [(lease.lease_id, True)]
+    assert [one["instance_id"] for one in told["instances"] if one["is_orphan"]] == [stray]
+    assert {purse["scope"] for purse in told["purses"]} == {"gpu", "month"}
+
+
 def test_status_tells_alerts_and_what_a_provider_does_not_say(
     there: Estate, tercet: Tercet
 ) -> None:
@@ -117,6 +133,11 @@ def test_status_tells_alerts_and_what_a_provider_does_not_say(
     there.cloud.control("garble", kind="html", method="GET", path="/instances", times=1)
     _, out, _ = tercet("status")
     assert "fake does not say what there is: " in out
+    there.cloud.control("garble", kind="html", method="GET", path="/instances", times=1)
+    told = json.loads(tercet("status", "--json")[1])
+    assert told["untold"]
+    assert told["instances"] == []
+    assert [alert["kind"] for alert in told["alerts"]] == ["orphan"]
     assert "ALERT orphan: instance 7002, labelled " in out
 
 
@@ -131,6 +152,9 @@ def test_one_round_says_by_its_exit_status_whether_there_is_an_alert(
     [alert] = [record for record in caplog.records if "ALERT" in record.message]
     assert alert.levelname == "WARNING"
     assert f"ALERT orphan: instance {stray}, labelled {label}" in alert.message
+    status, out, _ = tercet("watch", "--once", "--json")
+    [told] = json.loads(out)
+    assert (status, told["kind"], told["about"]) == (1, "orphan", stray)
     assert [one["phase"] for one in there.cloud.ever()] == ["running", "gone"]
 
 
@@ -162,6 +186,8 @@ def test_reconcile_prints_what_was_booked_and_charged(there: Estate, tercet: Ter
     [line] = [line for line in out.splitlines() if line.startswith(lease_id)]
     assert line.endswith("corrected")
     assert out.splitlines()[-1].startswith("total")
+    [told] = json.loads(tercet("reconcile", "--json")[1])
+    assert (told["lease_id"], told["fate"], told["difference_nano_usd"]) == (lease_id, "agrees", 0)
     _, again, _ = tercet("reconcile")
     [line] = [line for line in again.splitlines() if line.startswith(lease_id)]
     assert line.split()[-1] == "0.000000000"
@@ -190,7 +216,7 @@ def test_destroy_ends_one_machine_for_good(there: Estate, tercet: Tercet) -> Non
     assert there.instances() == []
     status, _, err = tercet("destroy", lease.lease_id)
     assert status == 2
-    assert f"nothing is rented as {lease.lease_id}; there are []" in err
+    assert f"nothing is rented as {lease.lease_id}; name one of what is: none" in err
 
 
 def test_destroy_takes_what_the_ledger_does_not_know(there: Estate, tercet: Tercet) -> None:
@@ -209,7 +235,9 @@ def test_more_than_one_is_destroyed_by_those_who_are_sure(there: Estate, tercet:
     assert "say --yes if you want that" in err
     assert stray in err
     assert len(there.instances()) == 2
-    assert tercet("destroy", "--all", "--yes")[0] == 0
+    status, out, _ = tercet("destroy", "--all", "--yes", "--json")
+    assert status == 0
+    assert [one["is_destroyed"] for one in json.loads(out)] == [True, True]
     assert there.instances() == []
     assert there.run(there.site.ledger.lease(lease.lease_id)).end == "destroyed"
 

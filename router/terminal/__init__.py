@@ -1,0 +1,1 @@
+"""What `tercet` does for people at a terminal: ask, watch, wait and complete."""
