@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import inf
 from typing import Protocol
@@ -25,13 +25,24 @@ from tercet.call import (
     Failure,
     Outcome,
     Piece,
+    Prompt,
     Raw,
     ThoughtDelta,
     ToolDelta,
 )
 from tercet.catalog import Model
 from tercet.ledger import Reservation, Sent, Settlement
+from tercet.meters import Meters
+from tercet.metrics import attempt_readings
 from tercet.rules import Limits
+from tercet.telemetry import (
+    Traced,
+    Tracer,
+    attempt_end,
+    attempt_work,
+    content_attributes,
+    error_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +79,8 @@ class Desk:
     clock: Callable[[], float]
     """Unix seconds."""
     new_id: Callable[[], str]
+    meters: Meters = field(default_factory=Meters)
+    tracer: Tracer | None = None
 
 
 class Listening:
@@ -151,6 +164,9 @@ async def attempt(asking: Asking, desk: Desk) -> Outcome:
 
 async def _ask(asking: Asking, reservation: Reservation, output_tokens: int, desk: Desk) -> Outcome:
     prompt = replace(asking.call.prompt, max_output_tokens=output_tokens)
+    traced = _traced(asking, prompt, reservation, desk)
+    if traced is not None:
+        prompt = replace(prompt, traceparent=traced.traceparent)
     heard = Heard(model=asking.model, prompt=prompt, sent_at=desk.clock())
     reach_in("attempt_after_send", SENT_WITHIN_S)
     events = asking.provider.stream(asking.model.name, prompt, reservation.attempt_id)
@@ -160,7 +176,25 @@ async def _ask(asking: Asking, reservation: Reservation, output_tokens: int, des
     reach("attempt_before_settle")
     await _settle(row, desk)
     reach("attempt_after_settle")
-    return _outcome(row, asking.model.name, heard, ended, simulated=desk.simulated)
+    desk.meters.note(attempt_readings(reservation, row))
+    outcome = _outcome(row, asking.model.name, heard, ended, simulated=desk.simulated)
+    if traced is not None and desk.tracer is not None:
+        _end(traced, row, outcome, heard, desk.tracer)
+    return outcome
+
+
+def _traced(asking: Asking, prompt: Prompt, row: Reservation, desk: Desk) -> Traced | None:
+    if desk.tracer is None:
+        return None
+    call = replace(asking.call, prompt=prompt)
+    return desk.tracer.begin(attempt_work(call, asking.model, row.attempt_id))
+
+
+def _end(traced: Traced, row: Settlement, outcome: Outcome, heard: Heard, tracer: Tracer) -> None:
+    said = attempt_end(row, outcome, drafts=tracer.tells_drafts)
+    if tracer.tells_content:
+        said |= content_attributes(heard.prompt, heard.parts)
+    traced.end(said, error_of(outcome))
 
 
 async def _settle(row: Settlement, desk: Desk) -> None:

@@ -38,6 +38,7 @@ class Claude:
             base_url=base_url,
             max_retries=0,  # each POST is one attempt with its own row; retries are decided above
             timeout=self._timeout,
+            open_telemetry=False,  # the spans are `attempt`'s, and no API is sent our trace
             http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
         )
 

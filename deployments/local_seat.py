@@ -25,7 +25,7 @@ class LocalSeat:
     ) -> AsyncGenerator[ProviderEvent, None]:
         """Ask `model`; see `Provider.stream`.
 
-        The attempt's id goes along as `x-request-id`, and the caller's trace as `traceparent`.
+        The attempt's id goes along as `x-request-id`, and the attempt's trace as `traceparent`.
         """
         try:
             request = request_of(model, prompt)

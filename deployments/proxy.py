@@ -5,23 +5,29 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 
 from deployments import faults
 from deployments.attempt import Desk, Listening
 from deployments.gate import Gate, Purse
 from deployments.ledger import Ledger, LedgerError
+from deployments.meters import reported
 from deployments.outbox import Outbox
 from deployments.prices import PriceBook
 from deployments.provider import Provider
 from deployments.retrying import Retrying, Upstream, persist
+from deployments.tracing import Tracing, tracer_of
 from tercet.call import Call, Failure, Item
 from tercet.catalog import LOCAL, Model, ProviderName
-from tercet.config import Config, Settings, settings
+from tercet.config import Config, Settings, environment, settings
 from tercet.fitting import fitted
 from tercet.ledger import month_end
+from tercet.meters import Meters
+from tercet.metrics import Reading, breaker
 from tercet.rules import Limits
+from tercet.telemetry import call_end, call_work, error_of
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +46,20 @@ PROVIDERS: Mapping[ProviderName, str] = {
 class TierProxy:
     """Makes the calls of one tier. Its attempts outlive callers who go away."""
 
-    def __init__(self, tier: str, config: Config, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        tier: str,
+        config: Config,
+        clock: Callable[[], float] = time.time,
+        tracer: Tracing | None = None,
+    ) -> None:
         """Import the SDKs of this tier's providers and open the ledger.
 
         Args:
             tier: its name.
             config: what there is.
             clock: Unix seconds; another one than the machine's in a rehearsal.
+            tracer: takes spans; left out, what the environment says.
 
         Raises:
             LedgerError: the ledger cannot be opened.
@@ -54,6 +67,8 @@ class TierProxy:
         chosen = settings()
         self._clock = clock
         self._rules = config.rules.upstreams
+        self._meters = Meters(self._gauges)
+        self._tracer = tracer or tracer_of(environment(), tier, self._meters.note)
         self._ledger = Ledger(chosen.ledger, config.budget.caps, clock=clock)
         faults.arm(chosen.faults)  # not before the ledger is open
         seated = config.catalog.tiers.get(tier)
@@ -68,6 +83,7 @@ class TierProxy:
         self._jobs: set[asyncio.Task[None]] = set()
         self._drains = 0
         self._exhausted_read_at = 0.0
+        self._reporter = reported(self._meters)
 
     async def call(self, call: Call) -> AsyncGenerator[Item, None]:
         """Make one call; see `tercet.call.CallModel`. Deltas come coalesced."""
@@ -105,6 +121,10 @@ class TierProxy:
             await asyncio.wait(self._jobs)
         for provider in self._providers.values():
             await provider.close()
+        if self._tracer is not None:
+            await self._tracer.close()
+        if self._reporter is not None:
+            self._reporter.close()
         self._ledger.close()
 
     def _clients(
@@ -115,7 +135,18 @@ class TierProxy:
 
     async def _persist(self, call: Call, listening: Listening, outbox: Outbox) -> None:
         await self._read_exhausted()
-        await persist(call, self._retrying, listening, outbox.send)
+        if self._tracer is None:
+            await persist(call, self._retrying, listening, outbox.send)
+            return
+        traced = self._tracer.begin(call_work(call))
+        call = replace(call, prompt=replace(call.prompt, traceparent=traced.traceparent))
+        outcome = await persist(call, self._retrying, listening, outbox.send)
+        traced.end(call_end(outcome), error_of(outcome))
+
+    def _gauges(self) -> Iterator[Reading]:
+        """Yield what is so now; asked from a thread."""
+        for upstream in tuple(self._upstreams.values()):
+            yield breaker(upstream.model.name, is_open=upstream.gate.is_open)
 
     def _leave(self, call: Call, listening: Listening, job: asyncio.Task[None]) -> None:
         """Read on for a caller who has gone, if the provider's policy and the cap allow it."""
@@ -151,6 +182,8 @@ class TierProxy:
                 simulated=simulated,
                 clock=self._clock,
                 new_id=lambda: f"att_{uuid.uuid4().hex}",
+                meters=self._meters,
+                tracer=self._tracer,
             ),
             chance=random.random,
             note_exhausted=self._note_exhausted,

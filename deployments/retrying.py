@@ -130,8 +130,11 @@ class _Run:
 
 async def persist(
     call: Call, retrying: Retrying, listening: Listening, send: Callable[[Item], None]
-) -> None:
-    """Ask the seat's models until one answers; `send` gets what `tercet.call.CallModel` yields."""
+) -> Outcome:
+    """Ask the seat's models until one answers; `send` gets what `tercet.call.CallModel` yields.
+
+    The outcome, which it was sent last, is returned too.
+    """
     run = _Run(call, listening, send)
     retrying.purse.earn(retrying.desk.clock())
     outcome: Outcome | None = None
@@ -147,6 +150,7 @@ async def persist(
     if outcome is None:
         raise RuntimeError("a call has a first move")
     send(outcome)
+    return outcome
 
 
 def _move(run: _Run, retrying: Retrying) -> Next | None:

@@ -15,7 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from tercet.config import Config
+from deployments.meters import reported
+from router.metering import EVERY_S, Metering
+from tercet.config import Config, settings
+from tercet.meters import Meters
 
 SLEEP_S = 600.0
 """Longest sleep: a clock may be set, and a machine sleep, meanwhile."""
@@ -121,6 +124,10 @@ class Auditor:
         self._sleep_s = sleep_s
         begun = rounds(config) if its_rounds is None else its_rounds
         self._jobs = [asyncio.create_task(self._run(one)) for one in begun]
+        metering = Metering(settings().ledger, config, clock)
+        self._reporter = reported(Meters(metering.gauges))
+        if self._reporter is not None:
+            self._jobs.append(asyncio.create_task(_look(metering)))
 
     async def close(self) -> None:
         """Stop; work that is under way is ended, and begun anew the next time."""
@@ -128,6 +135,8 @@ class Auditor:
             job.cancel()
         if self._jobs:
             await asyncio.wait(self._jobs)
+        if self._reporter is not None:
+            self._reporter.close()
 
     async def _run(self, one: Round) -> None:
         begun = self._clock()
@@ -143,6 +152,16 @@ class Auditor:
             except Exception:
                 # Routing goes on as it is, and the next time tries again.
                 logger.exception("%s: the work could not be begun", one.name)
+
+
+async def _look(metering: Metering) -> None:
+    """Keep the ledger's gauges, until cancelled."""
+    try:
+        while True:
+            await asyncio.to_thread(metering.look)
+            await asyncio.sleep(EVERY_S)
+    finally:
+        metering.close()
 
 
 def _log(name: str, ended: Ended) -> None:

@@ -28,6 +28,7 @@ from router.idempotency import (
     key_given,
     released,
 )
+from router.observing import Observed
 from router.reply import Letterhead, Reply, told_again
 from router.streaming import PATIENCE, STREAM_HEADERS, Pace, held, rendered, stream_headers
 from router.surfaces.body import parse
@@ -81,6 +82,7 @@ class _Claimed:
 
     order: Order
     claim: Claim | None
+    seen: Observed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,17 @@ class Endpoint:
 
     async def respond(self, request: Request) -> Response:
         """Answer the request."""
-        claimed_order = await self._ordered(request)
+        seen = self.office.observing.begin(request.url.path, _traceparent(request))
+        status: int | None = None
+        try:
+            response = await self._answered(request, seen)
+            status = response.status_code
+            return response
+        finally:
+            seen.replied(status)
+
+    async def _answered(self, request: Request, seen: Observed) -> Response:
+        claimed_order = await self._ordered(request, seen)
         if isinstance(claimed_order, Refusal):
             return self.refused(claimed_order)
         order = claimed_order.order
@@ -115,6 +127,7 @@ class Endpoint:
         if isinstance(begun, Refusal):
             return self.refused(begun)
         if isinstance(begun, Kept):
+            seen.replayed()
             return _again(told_again(begun.document), order)
         if order.stream:
             return await self._streamed(begun)
@@ -148,11 +161,10 @@ class Endpoint:
         order = await _read(lambda _: read(incoming, self.resolve, identity), raw)
         if isinstance(order, Refusal):
             return order
-        traceparent = request.headers.get("traceparent", "")
         task = replace(
             order.task,
             deadline_at=identity.deadline_at - self._hurry_s(order.task),
-            traceparent=traceparent if _TRACE.fullmatch(traceparent) else None,
+            traceparent=_traceparent(request),
             is_streamed=order.stream,
         )
         return replace(order, task=task)
@@ -171,7 +183,7 @@ class Endpoint:
         earlier: JsonObject = await _read(json.loads, document.encode())
         return earlier
 
-    async def _ordered(self, request: Request) -> _Claimed | Refusal:
+    async def _ordered(self, request: Request, seen: Observed) -> _Claimed | Refusal:
         key = key_given(request.headers.getlist("idempotency-key"))
         if isinstance(key, Refusal):
             return key
@@ -181,11 +193,13 @@ class Endpoint:
         order = await self._read_order(request, raw, self.surface.read)
         if isinstance(order, Refusal):
             return order
+        order = replace(order, task=seen.read(order.task))
         if key is None:
-            return _Claimed(order=order, claim=None)
+            return _Claimed(order=order, claim=None, seen=seen)
         path = request.url.path
         asked = await _read(lambda given: fingerprint(path, given), raw)
-        return _Claimed(order=order, claim=self._claim(order.task, key, asked))
+        claim = self._claim(order.task, key, asked)
+        return _Claimed(order=order, claim=claim, seen=seen)
 
     def _claim(self, task: Task, key: str, asked: str) -> Claim:
         return Claim(
@@ -201,29 +215,28 @@ class Endpoint:
         """Begin the exchange; a caller who leaves meanwhile must not leave a claim behind."""
         decision = self.office.answering.decide(given.order.task)
         if given.claim is None:
-            return self._started(given.order, decision, None)
-        job = asyncio.create_task(self._begin_once(given.order, given.claim, decision))
+            return self._started(given, decision)
+        job = asyncio.create_task(self._begin_once(given, given.claim, decision))
         self.office.keep(job)
         return await asyncio.shield(job)
 
     async def _begin_once(
-        self, order: Order, claim: Claim, decision: Decision | Refused
+        self, given: _Claimed, claim: Claim, decision: Decision | Refused
     ) -> _Begun | Kept | Refusal:
         instead = await claimed(self.claims, claim)
         if instead is not None:
             return instead
         if isinstance(decision, Refused):
             await released(self.claims, claim)
-        return self._started(order, decision, claim)
+        return self._started(given, decision)
 
-    def _started(
-        self, order: Order, decision: Decision | Refused, claim: Claim | None
-    ) -> _Begun | Refusal:
-        clock = self.office.clock
+    def _started(self, given: _Claimed, decision: Decision | Refused) -> _Begun | Refusal:
+        clock, order, claim = self.office.clock, given.order, given.claim
+        given.seen.decided(order.task, decision)
         if isinstance(decision, Refused):
             return policy_refusal(decision, clock())
         letterhead = self._letterhead(order, decision.route)
-        endings: list[Ending] = []
+        endings: list[Ending] = [given.seen.ended]
         if claim is not None:
             promise = Promise(claims=self.claims, claim=claim, letterhead=letterhead, clock=clock)
             endings.append(promise.settle)
@@ -294,6 +307,12 @@ class Endpoint:
     def refused(self, refusal: Refusal) -> Response:
         """Answer with a refusal, in the surface's words."""
         return refused(self.surface.error_body(refusal), refusal)
+
+
+def _traceparent(request: Request) -> str | None:
+    """Return the caller's trace context, if it is one."""
+    told = request.headers.get("traceparent", "")
+    return told if _TRACE.fullmatch(told) else None
 
 
 async def _read(reader: Callable[[bytes], _Read], raw: bytes) -> _Read:

@@ -4,12 +4,13 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from router.answering import Answering, Decision
 from router.compositions.stage import Event
 from router.lessons import conversation_of
+from router.observing import Observing
 from tercet.answer import Answer, NoAnswer
 from tercet.call import Raw
 from tercet.ledger import RequestClosed, RequestOpened
@@ -47,6 +48,7 @@ class Office:
     jobs: set[asyncio.Task[Any]]
     """What is under way; the set keeps the jobs alive."""
     onlooker: Onlooker | None = None
+    observing: Observing = field(default_factory=Observing)
 
     def keep(self, job: asyncio.Task[Any]) -> None:
         """Keep a job alive until it is done."""

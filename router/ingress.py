@@ -6,6 +6,7 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 from starlette.applications import Starlette
 
+from deployments.meters import reported
 from deployments.serve import (
     all_ready,
     call_through,
@@ -37,6 +38,7 @@ class Ingress:
         """
         self._replica = Replica(config, settings(), _reach(proxies))
         self._replica.watch()
+        self._reporter = reported(self._replica.meters)
 
     def __serve_build_asgi_app__(self) -> Starlette:
         """Return the ASGI application."""
@@ -45,6 +47,8 @@ class Ingress:
     async def close(self) -> None:
         """Let exchanges end, then close the ledger."""
         await self._replica.close()
+        if self._reporter is not None:
+            self._reporter.close()
 
 
 def _reach(proxies: Proxies) -> Reach:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from deployments.ledger import Ledger
+from deployments.tracing import Tracing, tracer_of
 from router import prompts
 from router.answering import Answering
 from router.choices import Choices
@@ -20,14 +21,15 @@ from router.lesson_feed import LessonFeed
 from router.local_feed import Ask, LocalFeed
 from router.migrating import migrating
 from router.migration_feed import MigrationFeed
+from router.observing import Observing
 from router.policies import route_by_complexity
 from router.shadowing.door import Door
-from router.shadowing.making import shadowing_of
+from router.shadowing.making import Behind, shadowing_of
 from router.turnstile import Turnstile
 from router.waking import Holding
 from router.watch import Watch
 from tercet.call import CallModel
-from tercet.config import Config, Settings, fleet
+from tercet.config import Config, Settings, environment, fleet
 from tercet.keys import sha256
 
 
@@ -47,6 +49,8 @@ class Reach:
     """Unix seconds."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """As long as `clock` says."""
+    tracer: Tracing | None = None
+    """Takes spans; left out, what the environment says."""
 
 
 class Replica:
@@ -83,7 +87,17 @@ class Replica:
         door = None
         if local is not None:
             door = Door(local.holding, local.wake, reach.clock, sleep=reach.sleep)
-        self.shadowing = shadowing_of(config, choices, self.ledger, stage, door)
+        observing = Observing()
+        self.meters = observing.meters
+        self._tracer = reach.tracer or tracer_of(environment(), "ingress", self.meters.note)
+        observing.tracer = self._tracer
+        behind = Behind(
+            records=self.ledger,
+            watch=watch,
+            suspected=lambda: migrations.migrations().suspected,
+            door=door,
+        )
+        self.shadowing = shadowing_of(config, choices, stage, behind)
         self.office = Office(
             answering=Answering(
                 policy=migrating(route_by_complexity if learning is None else route_as_learned),
@@ -99,6 +113,7 @@ class Replica:
             clock=reach.clock,
             jobs=set(),
             onlooker=self.shadowing.answered,
+            observing=observing,
         )
         self._feeds = [feed for feed in (watch, migrations, local, learning) if feed is not None]
         self._watching: list[asyncio.Task[None]] = []
@@ -133,6 +148,8 @@ class Replica:
             job.cancel()
         if self._watching:
             await asyncio.wait(self._watching)
+        if self._tracer is not None:
+            await self._tracer.close()
         self.ledger.close()
 
     def _local(self) -> LocalFeed | None:

@@ -56,7 +56,8 @@ class Prompt:
     verbatim: Verbatim | None = None
     """The same in the words of one provider, which is sent these; another is sent the rest."""
     traceparent: str | None = None
-    """The caller's W3C trace context, for the local model, which is ours; no API is sent it."""
+    """The W3C trace context of who asks: of the request on its way to a proxy, of the attempt on
+    its way to the local model, which is ours. No API is sent it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

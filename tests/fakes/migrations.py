@@ -39,9 +39,14 @@ class Moves:
     """A ledger that keeps migrations, which may be away."""
 
     rows: list = field(default_factory=list)
+    seen: list = field(default_factory=list)
+    """Looks."""
     down: bool = False
 
     async def migrations(self):
         if self.down:
             raise OSError("scripted")
         return self.rows
+
+    async def looks(self):
+        return self.seen

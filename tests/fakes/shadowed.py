@@ -22,8 +22,10 @@ LOCAL_ARM, TIER3_ARM = "local(tiny-llama)", "tier3(claude-haiku-5-5+gemini-3.8-f
 RULES = MigrationRules(
     phase="migrate", kinds=("routine_code", "lookup"), hold_out=0.1, salt="tercet",
     canary_shares=(0.1, 0.25, 0.5), margin=0.05, least_baseline=200, least_pairs=100,
-    shadow_share=1.0, watch_share=1.0, composition_share=0.0, evidence_nano_usd=12_000_000_000,
-    judges={"anthropic": FLASH, "google": HAIKU}, slower_by=1.5, slower_s=30.0, alarm=200.0,
+    shadow_share=1.0, watch_share=1.0, watch_closely_share=1.0,
+    composition_share=0.0, evidence_nano_usd=12_000_000_000,
+    judges={"anthropic": FLASH, "google": HAIKU}, slower_by=1.5, slower_s=30.0,
+    suspicion=4.0, alarm=200.0,
 )  # fmt: skip
 SAMPLING = Sampling(
     rules=RULES, catalog=CONFIG.catalog, specs=arms_of_catalog(CONFIG.catalog, CONFIG.rules)
