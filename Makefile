@@ -35,6 +35,8 @@ bench: $(VENV)/.dev ## measure, print the tables and store them in bench/results
 	$(BIN)/python -m bench.keep_alive --save
 	$(BIN)/python -m bench.routing --dev bench/data/routing --save
 	$(BIN)/python -m bench.critical_fuzz
+	$(BIN)/python -m bench.months --processes 2 --months 200 --others 40
+	PYTHONPATH=tests $(BIN)/python -m bench.console --save
 
 chaos: $(VENV)/.dev ## kill everything at every point, and judge by the bill (ARGS="--requests 10000")
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)

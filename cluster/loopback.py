@@ -66,19 +66,23 @@ def overlay(
     port: int,
     replicas: int = 1,
     local: Mapping[str, Any] | None = None,
+    dashboard: str | None = None,
 ) -> Mapping[str, Any]:
     """Return `serve_config.yaml` for one machine: this port, so many replicas, quick to stop.
 
-    `local` are the `args` of the application of that name; `None` leaves it out.
+    `local` are the `args` of the application of that name; `None` leaves it out. `dashboard` is the
+    address of Ray's, which the console links to.
     """
     config = cast("dict[str, Any]", yaml.safe_load(serve_config.read_text(encoding="utf-8")))
     config["http_options"] |= {"host": HOST, "port": port}
-    gateway, model = config["applications"]
-    for deployment in gateway["deployments"]:
+    gateway, model, console = config["applications"]
+    for deployment in (*gateway["deployments"], *console["deployments"]):
         deployment["graceful_shutdown_timeout_s"] = STOP_S
+    for deployment in gateway["deployments"]:
         deployment["num_replicas"] = replicas
+    console["args"] = {"gateway": f"http://{HOST}:{port}", "dashboard": dashboard}
     if local is None:
-        config["applications"] = [gateway]
+        config["applications"] = [gateway, console]
     else:
         model["args"] = dict(local)
         model["deployments"] = [{"name": "Engine", "graceful_shutdown_timeout_s": STOP_S}]

@@ -22,6 +22,7 @@ import requests
 
 from cluster import loopback
 from router.run_local import args_of, joined
+from tercet.catalog import LOCAL
 from tercet.config import PROJECT, Config, environment, export, load, settings
 from tercet.errors import ConfigError
 
@@ -29,6 +30,10 @@ DEFAULT_PORT = 8000
 DASHBOARD_PORT = 8265
 READY_WITHIN_S = 240.0
 """A busy machine takes minutes to start Ray; a calm one 15 s."""
+CONSOLE = "console"
+"""The application, and its path."""
+CONSOLE_WITHIN_S = 30.0
+"""How much longer than the gateway the console may take before the banner goes without it."""
 DASHBOARD_WITHIN_S = 30.0
 SESSION_ENDS_WITHIN_S = 3.0
 OBJECT_STORE_BYTES = 100_000_000
@@ -49,6 +54,11 @@ class Site:
     def url(self) -> str:
         """The gateway's address."""
         return f"http://{loopback.HOST}:{self.port}"
+
+    @property
+    def console(self) -> str:
+        """The console's address."""
+        return f"{self.url}/{CONSOLE}"
 
     @property
     def dashboard(self) -> str:
@@ -84,7 +94,7 @@ def run() -> int:
         if site.config.local is not None:
             started.enter_context(joined(site.config.local, address, say))
         if _wait_until_ready(site, stopped.is_set):
-            sys.stdout.write(banner(site, address))
+            sys.stdout.write(banner(site, address, _console(site, stopped.is_set)))
             sys.stdout.flush()
             stopped.wait()
         say("stopping ...")
@@ -105,8 +115,11 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def banner(site: Site, address: str) -> str:
-    """Return where everything is, the key and a command that works when pasted."""
+def banner(site: Site, address: str, console: str) -> str:
+    """Return where everything is, the key and a command that works when pasted.
+
+    `console` is what is said of the console.
+    """
     mode = (
         "simulated upstreams: no provider key is set, so no model is asked and nothing is paid"
         if site.simulated
@@ -117,6 +130,7 @@ def banner(site: Site, address: str) -> str:
         f"\nTercet is ready ({mode}).\n\n"
         f"  address    {site.url}/v1\n"
         f"  key        {site.key}\n"
+        f"  console    {console}\n"
         f"  dashboard  {site.dashboard} (token {site.ray_token})\n"
         f"  ray        {address} (where nodes join)\n"
         f"  ledger     {settings().ledger.rpartition('@')[2]}\n"  # without a password
@@ -276,7 +290,9 @@ def _deployed(site: Site) -> Generator[None]:
     """Deploy what `serve deploy` would, and on the way out let running attempts settle."""
     applications = f"{site.dashboard}/api/serve/applications/"
     local = None if site.config.local is None else args_of(site.config.local)
-    config = loopback.overlay(PROJECT / "serve_config.yaml", site.port, settings().replicas, local)
+    config = loopback.overlay(
+        PROJECT / "serve_config.yaml", site.port, settings().replicas, local, site.dashboard
+    )
     _dashboard_request("PUT", applications, site, config)
     try:
         yield
@@ -315,9 +331,9 @@ def _wait_until_ready(site: Site, is_stopped: Callable[[], bool]) -> bool:
     """Wait until every tier answers; say why if the application cannot start."""
     give_up_at = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < give_up_at and not is_stopped():
-        if _is_ready(site):
+        if _answers(site, f"{site.url}/readyz"):
             return True
-        problem = _problem(site)
+        problem = _problem(site, "tercet", LOCAL)
         if problem is not None:
             raise ConfigError(f"the application did not start:\n{problem}")
         time.sleep(0.2)
@@ -326,19 +342,36 @@ def _wait_until_ready(site: Site, is_stopped: Callable[[], bool]) -> bool:
     return False
 
 
-def _is_ready(site: Site) -> bool:
+def _console(site: Site, is_stopped: Callable[[], bool]) -> str:
+    """Say where the console is, or why it is not: the gateway does without it."""
+    give_up_at = time.monotonic() + CONSOLE_WITHIN_S
+    while not _answers(site, f"{site.console}/healthz"):
+        problem = _problem(site, CONSOLE)
+        if problem is not None:
+            say(f"the console did not start, and everything else did:\n{problem}")
+            return "it did not start; the reason is above"
+        if is_stopped() or time.monotonic() > give_up_at:
+            return f"{site.console} (not ready yet)"
+        time.sleep(0.2)
+    admin = "TERCET_ADMIN_KEY signs in" if settings().admin_key else "the key signs in"
+    return f"{site.console} ({admin})"
+
+
+def _answers(site: Site, url: str) -> bool:
     headers = {"Authorization": f"Bearer {site.key}"}
     try:
-        return requests.get(f"{site.url}/readyz", headers=headers, timeout=10).ok
+        return requests.get(url, headers=headers, timeout=10).ok
     except requests.RequestException:
         return False
 
 
-def _problem(site: Site) -> str | None:
-    """Return why the application failed, or `None` while it may still start."""
+def _problem(site: Site, *names: str) -> str | None:
+    """Return why one of these applications failed, or `None` while they may still start."""
     url = f"{site.dashboard}/api/serve/applications/"
     found: dict[str, Any] = _dashboard_request("GET", url, site, None).json()["applications"]
-    failed = [one for one in found.values() if one["status"] == "DEPLOY_FAILED"]
+    failed = [
+        one for name, one in found.items() if name in names and one["status"] == "DEPLOY_FAILED"
+    ]
     if not failed:
         return None
     details = [failed[0]["message"]]

@@ -49,6 +49,8 @@ class Settings:
     """TERCET_MONTH_CAP_USD, dollars such as 180 or 19.99: overrides `caps.month` of budget.yaml."""
     replicas: int = 1
     """TERCET_REPLICAS: how many of each deployment `make run` starts."""
+    admin_key: str | None = None
+    """TERCET_ADMIN_KEY: signs in to the console; without one, `api_key` does."""
     faults: Path | None = None
     """Folder of the faults that a chaos test sets; see `deployments.faults`."""
 
@@ -76,6 +78,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         vps_1=_vps_1(env.get("TERCET_VPS_1") or str(PROJECT / ".vps_1")),
         month_cap_nano_usd=_nano_usd(env, "TERCET_MONTH_CAP_USD"),
         replicas=_count(env, "TERCET_REPLICAS"),
+        admin_key=env.get("TERCET_ADMIN_KEY") or None,
         faults=Path(env["TERCET_FAULTS"]) if env.get("TERCET_FAULTS") else None,
     )
 

@@ -131,18 +131,20 @@ def test_the_overlay_changes_address_replicas_and_patience_and_nothing_else() ->
     expected = yaml.safe_load(file.read_text(encoding="utf-8"))
     expected["http_options"]["host"] = "127.0.0.1"
     expected["http_options"]["port"] = 8123
-    application, local = expected["applications"]
-    expected["applications"] = [application]
+    application, local, console = expected["applications"]
+    expected["applications"] = [application, console]
     for deployment in application["deployments"]:
         deployment["graceful_shutdown_timeout_s"] = 10
         deployment["num_replicas"] = 1
+    console["args"] = {"gateway": "http://127.0.0.1:8123", "dashboard": None}
+    console["deployments"][0]["graceful_shutdown_timeout_s"] = 10
     assert overlay(file, 8123) == expected
     for deployment in application["deployments"]:
         deployment["num_replicas"] = 2
     assert overlay(file, 8123, replicas=2) == expected
     local["args"] = {"profile": "cpu"}
     local["deployments"] = [{"name": "Engine", "graceful_shutdown_timeout_s": 10}]
-    expected["applications"] = [application, local]
+    expected["applications"] = [application, local, console]
     assert overlay(file, 8123, replicas=2, local={"profile": "cpu"}) == expected
 
 

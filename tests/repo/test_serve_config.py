@@ -61,9 +61,9 @@ def test_every_key_is_one_that_serve_knows(config: Mapping[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("config", "names"),
     [
-        (shipped(), ["tercet", "local"]),
-        (laid_over(), ["tercet"]),
-        (overlay(FILE, 8123, local={"profile": "cpu"}), ["tercet", "local"]),
+        (shipped(), ["tercet", "local", "console"]),
+        (laid_over(), ["tercet", "console"]),
+        (overlay(FILE, 8123, local={"profile": "cpu"}), ["tercet", "local", "console"]),
     ],
     ids=["shipped", "laid over", "laid over, with a local model"],
 )

@@ -5,6 +5,7 @@ import asyncio
 from fakes.migrations import RULES, Moves, migration
 
 from router.migration_feed import MigrationFeed
+from tercet.migration import Look
 
 
 def seen(moves: Moves, feed: MigrationFeed | None = None) -> tuple[MigrationFeed, str, float]:
@@ -26,6 +27,21 @@ def test_a_kind_is_where_the_ledger_last_said() -> None:
     assert where == ["canary", 0.25]
     moves.rows = [migration("rolled_back")]
     assert seen(moves, feed)[1:] == ("rolled_back", 0.0)
+
+
+def test_a_kind_is_suspected_as_long_as_the_last_look_says_so() -> None:
+    moves = Moves([migration("promoted")])
+    feed, *_ = seen(moves)
+    assert feed.migrations().suspected == set()
+    moves.seen = [
+        Look(kind="lookup", is_suspected=True, document="{}", at=1.0),
+        Look(kind="routine_code", is_suspected=False, document="{}", at=1.0),
+    ]
+    seen(moves, feed)
+    assert feed.migrations().suspected == {"lookup"}
+    moves.seen = [Look(kind="lookup", is_suspected=False, document="{}", at=2.0)]
+    seen(moves, feed)
+    assert feed.migrations().suspected == set()
 
 
 def test_a_ledger_that_is_away_leaves_what_was_read_last_and_is_told_of_once(caplog) -> None:

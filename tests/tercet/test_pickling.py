@@ -91,6 +91,7 @@ from tercet.local_file import ConfigJson, load_local
 from tercet.migration import (
     Assignment,
     JudgeAudit,
+    Look,
     Migration,
     MigrationRules,
     Sample,
@@ -233,11 +234,13 @@ MIGRATIONS = MigrationRules(
     least_pairs=100,
     shadow_share=0.4,
     watch_share=0.1,
+    watch_closely_share=0.5,
     composition_share=0.02,
     evidence_nano_usd=12_000_000_000,
     judges={"google": "claude-haiku-5-5"},
     slower_by=1.5,
     slower_s=30.0,
+    suspicion=4.0,
     alarm=200.0,
 )
 BELIEF = Belief(quality=0.9, labels=15, source="a published result")
@@ -340,6 +343,7 @@ VALUES: tuple[object, ...] = (
         evidence="{}",
         at=1_795_000_000.0,
     ),
+    Look(kind="lookup", is_suspected=True, document="{}", at=1_795_000_000.0),
     Sample(
         task_id="req_1",
         tested_arm="local",
