@@ -74,10 +74,10 @@ def test_of_a_good_one_the_intervals_hold_the_truth_and_the_money_its_cap() -> N
 
 
 def test_a_fall_is_found_soon_after_it_and_not_before() -> None:
-    notes = [month(FALLS, number, RULES, WHOSE) for number in range(4)]
-    found = [note.found_after for note in notes if note.found_after is not None]
-    assert found
-    assert all(0 < after < 1_500 for after in found)
+    notes = [month(FALLS, number, RULES, WHOSE) for number in range(12)]
+    found = sorted(note.found_after for note in notes if note.found_after is not None)
+    assert found[0] > 0
+    assert found[len(found) // 2] < 1_000
     (line,) = falling([(FALLS, notes)])
     assert line["months"] == len(found)
 
