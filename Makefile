@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench chaos clients vps_1 vllm local-demo gpu-demo demo-quarter check fix lock clean
+.PHONY: help run test bench chaos clients vps_1 vllm local-demo gpu-demo demo-quarter check fix lock sbom clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -76,6 +76,10 @@ fix: $(VENV)/.dev ## format and apply safe lint fixes
 lock: $(VENV)/.dev ## write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra build --python-version 3.11 --universal --generate-hashes --no-header --no-annotate -q -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra build --extra dev --python-version 3.11 --universal --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-dev.lock
+
+sbom: $(VENV)/.run ## write dist/sbom.cdx.json: what is installed, as a CycloneDX bill of materials
+	@mkdir -p dist
+	$(BIN)/python tools/sbom.py requirements.lock > dist/sbom.cdx.json
 
 clean: ## remove the environment; the ledger in var/ stays
 	rm -rf $(VENV)
