@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from router.arguments import screen_of, take_json, take_ledger, take_quiet
+from router.books.backup_command import add_backup, add_restore
 from tercet.config import Settings, load, settings
 from tercet.errors import ConfigError
 
@@ -24,14 +25,15 @@ def add_commands(commands: Commands, chosen: Settings) -> None:
     """Add the commands about money to those of `tercet`."""
     ledger: argparse.ArgumentParser = commands.add_parser(
         "ledger",
-        help="show, reconcile, verify, export and repair the ledger",
+        help="show, reconcile, verify, export, back up, restore and repair the ledger",
         description="Only `repair`, `lift` and `reconcile --settle` write to the ledger.",
     )
     verbs = ledger.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     for add in (
-        _add_show, _add_reconcile, _add_verify, _add_export, _add_repair, _add_lift,
+        _add_show, _add_reconcile, _add_verify, _add_export, add_backup, _add_repair, _add_lift,
     ):  # fmt: skip
         take_ledger(add(verbs), chosen.ledger)
+    add_restore(verbs)
     take_ledger(_add_short_reconcile(commands), chosen.ledger)
     _add_prices(commands)
 

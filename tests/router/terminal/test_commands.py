@@ -194,7 +194,7 @@ def complete(line: str, home: Path) -> list[str]:
     ("line", "offered"),
     [
         ("tercet comp", {"compositions", "completion"}),
-        ("tercet ledger re", {"reconcile", "repair"}),
+        ("tercet ledger re", {"reconcile", "repair", "restore"}),
         ("tercet ledger show --b", {"--by"}),
         ("tercet ledger show --by ", set(BY)),
         ("tercet completion ", {"bash", "zsh", "tcsh"}),
