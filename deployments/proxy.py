@@ -21,7 +21,8 @@ from deployments.retrying import Retrying, Upstream, persist
 from deployments.tracing import Tracing, tracer_of
 from tercet.call import Call, Failure, Item
 from tercet.catalog import LOCAL, Model, ProviderName
-from tercet.config import Config, Settings, environment, settings
+from tercet.config import Config, Settings, environment, read_key, settings
+from tercet.environment import GivenKey
 from tercet.fitting import fitted
 from tercet.ledger import month_end
 from tercet.meters import Meters
@@ -62,6 +63,7 @@ class TierProxy:
             tracer: takes spans; left out, what the environment says.
 
         Raises:
+            ConfigError: the file with a provider's key cannot be used.
             LedgerError: the ledger cannot be opened.
         """
         chosen = settings()
@@ -217,14 +219,15 @@ class TierProxy:
 def _providers(
     names: set[ProviderName], limits: Limits, chosen: Settings
 ) -> Mapping[ProviderName, Provider]:
-    """Make the clients whose keys are set."""
-    access: Mapping[ProviderName, tuple[str | None, str | None]] = {
+    """Make the clients whose keys are set; of the other providers not even a file is read."""
+    access: Mapping[ProviderName, tuple[GivenKey, str | None]] = {
         "anthropic": (chosen.anthropic_key, chosen.anthropic_url),
         "google": (chosen.gemini_key, chosen.gemini_url),
     }
     made: dict[ProviderName, Provider] = {}
     for name in sorted(names):
-        key, url = access[name]
+        given, url = access[name]
+        key = read_key(given)
         if key is not None:
             module, _, attribute = PROVIDERS[name].partition(":")
             make: MakeProvider = getattr(import_module(module), attribute)

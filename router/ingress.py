@@ -33,7 +33,7 @@ class Ingress:
         Serve runs what is handed to it here: others beside it need not be known.
 
         Raises:
-            ConfigError: no provider's key is set.
+            ConfigError: no provider's key is set, or the callers' cannot be read from its file.
             LedgerError: the ledger cannot be opened.
         """
         self._replica = Replica(config, settings(), _reach(proxies))

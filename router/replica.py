@@ -60,7 +60,7 @@ class Replica:
         """Open the ledger.
 
         Raises:
-            ConfigError: no provider's key is set.
+            ConfigError: no provider's key is set, or the callers' cannot be read from its file.
             LedgerError: the ledger cannot be opened.
         """
         self._config = config

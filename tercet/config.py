@@ -20,7 +20,7 @@ from tercet.config_files import (
     UpstreamsFile,
     read,
 )
-from tercet.environment import PROJECT, Settings, environment, export, settings
+from tercet.environment import PROJECT, Settings, environment, export, read_key, settings
 from tercet.errors import ConfigError
 from tercet.keys import DEFAULT_KEY
 from tercet.learning import LearningRules
@@ -50,6 +50,7 @@ __all__ = [
     "export",
     "fleet",
     "load",
+    "read_key",
     "settings",
 ]
 
@@ -100,7 +101,7 @@ def load(folder: Path | None = None, chosen: Settings | None = None) -> Config:
 
 
 def fleet(config: Config, chosen: Settings) -> Fleet:
-    """Say which providers have a key, and whether there is a local model.
+    """Say which providers have a key, reading none, and whether there is a local model.
 
     Raises:
         ConfigError: a tier seats no model whose provider has a key.
@@ -111,7 +112,8 @@ def fleet(config: Config, chosen: Settings) -> Fleet:
         if not any(config.catalog.models[seat.model].provider in providers for seat in tier.seats):
             raise ConfigError(
                 f"{tier.name}: no model of this tier has a provider key; set ANTHROPIC_API_KEY or "
-                "GEMINI_API_KEY, or start with `make run`, which simulates both when neither is set"
+                "GEMINI_API_KEY, or the same with _FILE and a file that has it, or start with "
+                "`make run`, which simulates both when neither is set"
             )
     return Fleet(providers=providers, simulated=chosen.simulated)
 

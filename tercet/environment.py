@@ -1,6 +1,7 @@
 """The environment: the only reader of it."""
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +20,31 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 MOST_REPLICAS = 8
 
+GivenKey = str | Path | None
+"""A key, or the file that has it: read by `read_key` where the key is used, and nowhere else."""
+
+KEY_FILES: Mapping[str, str] = {
+    "ANTHROPIC_API_KEY": "ANTHROPIC_API_KEY_FILE",
+    "GEMINI_API_KEY": "GEMINI_API_KEY_FILE",
+    "TERCET_API_KEY": "TERCET_API_KEY_FILE",
+    "TERCET_ADMIN_KEY": "TERCET_ADMIN_KEY_FILE",
+}
+"""The variables with a key, and those with the path of a file that has it, which win."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the environment says. Secrets stay in here and in the clients made from it."""
 
-    api_key: str | None
-    """The key callers present."""
+    callers_key: GivenKey
+    """The key callers present, which `api_key` reads."""
     ledger: str
     """A URL, or the path of an SQLite file."""
     state: Path
     """TERCET_STATE: folder of what a run keeps; else that of the ledger's file, or `var/`."""
-    anthropic_key: str | None
+    anthropic_key: GivenKey
     anthropic_url: str | None
-    gemini_key: str | None
+    gemini_key: GivenKey
     gemini_url: str | None
     simulated: bool
     """The base URLs lead to the project's own simulated upstreams."""
@@ -49,8 +61,8 @@ class Settings:
     """TERCET_MONTH_CAP_USD, dollars such as 180 or 19.99: overrides `caps.month` of budget.yaml."""
     replicas: int = 1
     """TERCET_REPLICAS: how many of each deployment `make run` starts."""
-    admin_key: str | None = None
-    """TERCET_ADMIN_KEY: signs in to the console; without one, `api_key` does."""
+    console_key: GivenKey = None
+    """Signs in to the console, as `admin_key` reads it; without one, `api_key` does."""
     faults: Path | None = None
     """Folder of the faults that a chaos test sets; see `deployments.faults`."""
 
@@ -58,18 +70,36 @@ class Settings:
         """Name no secret."""
         return f"Settings(state={str(self.state)!r}, simulated={self.simulated})"
 
+    @property
+    def api_key(self) -> str | None:
+        """The key callers present.
+
+        Raises:
+            ConfigError: its file cannot be used.
+        """
+        return read_key(self.callers_key)
+
+    @property
+    def admin_key(self) -> str | None:
+        """The key that signs in to the console.
+
+        Raises:
+            ConfigError: its file cannot be used.
+        """
+        return read_key(self.console_key)
+
 
 def settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the environment of this process, or the one given."""
     env = os.environ if environment is None else environment
     ledger = env.get("TERCET_LEDGER") or str(PROJECT / "var" / "ledger.sqlite3")
     return Settings(
-        api_key=env.get("TERCET_API_KEY") or None,
+        callers_key=_key(env, "TERCET_API_KEY"),
         ledger=ledger,
         state=_state(env.get("TERCET_STATE"), ledger),
-        anthropic_key=env.get("ANTHROPIC_API_KEY") or None,
+        anthropic_key=_key(env, "ANTHROPIC_API_KEY"),
         anthropic_url=env.get("ANTHROPIC_BASE_URL") or None,
-        gemini_key=env.get("GEMINI_API_KEY") or None,
+        gemini_key=_key(env, "GEMINI_API_KEY"),
         gemini_url=env.get("GOOGLE_GEMINI_BASE_URL") or None,
         simulated=env.get("TERCET_SIMULATED") == "1",
         local=_local(env),
@@ -78,9 +108,40 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         vps_1=_vps_1(env.get("TERCET_VPS_1") or str(PROJECT / ".vps_1")),
         month_cap_nano_usd=_nano_usd(env, "TERCET_MONTH_CAP_USD"),
         replicas=_count(env, "TERCET_REPLICAS"),
-        admin_key=env.get("TERCET_ADMIN_KEY") or None,
+        console_key=_key(env, "TERCET_ADMIN_KEY"),
         faults=Path(env["TERCET_FAULTS"]) if env.get("TERCET_FAULTS") else None,
     )
+
+
+def read_key(given: GivenKey) -> str | None:
+    """Return the key itself; a file is read now, whatever it said before.
+
+    Raises:
+        ConfigError: the file cannot be used; it is named, and nothing of what it holds.
+    """
+    if not isinstance(given, Path):
+        return given
+    try:
+        mode = given.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"the key file {given} is no file; name one with the key in it")
+        if mode & stat.S_IRWXO:
+            raise ConfigError(f"the key file {given} is open to everybody here; `chmod o= {given}`")
+        text = given.read_text(encoding="ascii").strip()
+    except OSError as error:
+        why = f"the key file {given} cannot be read ({error.strerror})"
+        raise ConfigError(f"{why}; make it, or let this user read it") from None
+    except UnicodeError:
+        text = ""
+    if not text or " " in text or not text.isprintable():
+        raise ConfigError(f"the key file {given} must hold one key alone: a line without spaces")
+    return text
+
+
+def _key(env: Mapping[str, str], name: str) -> GivenKey:
+    """Return the file where one is named, because `make run` exports the callers' key beside it."""
+    file = env.get(KEY_FILES[name])
+    return Path(file) if file else env.get(name) or None
 
 
 def _state(given: str | None, ledger: str) -> Path:

@@ -47,6 +47,7 @@ class Console:
         """Begin to read; needs an event loop.
 
         Raises:
+            ConfigError: a file with a key cannot be used.
             LedgerError: the ledger's address is none.
         """
         chosen = settings()

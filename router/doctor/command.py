@@ -11,6 +11,7 @@ from typing import Any
 
 from router.arguments import share_as, take_json
 from router.doctor.report import as_json, check
+from router.doctor.security import look, take_security
 from router.doctor.speed import Q4_K_M
 from router.doctor.text import as_text
 from tercet.errors import ConfigError
@@ -40,14 +41,16 @@ def add_doctor(commands: Commands) -> None:
         description="Reckons weights, KV cache and speed of the `gpu` profile in config/local.yaml "
         "on a card, before one is rented. Nothing is downloaded or started. Exit status 1 if it "
         "cannot work as it is set; each problem says what to change. docs/doctor.md has the "
-        "arithmetic.",
+        "arithmetic. With --security: which doors of a running system are open.",
         epilog="examples: tercet doctor; tercet doctor --card a40 --max-model-len 8192; "
+        "tercet doctor --security --url https://tercet.example; "
         "tercet doctor --config-json config.json --memory-gib 15.7 --bandwidth-gb-s 288 "
         "--compute-capability 8.9",
     )
     _take_card(parser)
     _take_model(parser)
     _take_settings(parser)
+    take_security(parser)
     take_json(parser, "")
     parser.set_defaults(do=_doctor)
 
@@ -94,6 +97,8 @@ def _take_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
+    if arguments.security:
+        return look(arguments)
     definition = load_local()
     report = check(_model(arguments, definition), _card(arguments, definition))
     said = json.dumps(as_json(report), indent=2) + "\n" if arguments.json else as_text(report)

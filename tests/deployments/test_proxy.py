@@ -13,6 +13,7 @@ import pytest
 
 from deployments.proxy import TierProxy
 from tercet.call import Call, Completion, Delta, Failure, Item, Prompt, Retry
+from tercet.catalog import TierSeat
 from tercet.config import load
 from tercet.task import turn
 from tercet.usage import Usage
@@ -97,6 +98,34 @@ def test_a_call_is_answered_by_the_model_and_booked(
     assert last.usage == Usage(fresh_input=10, output=5)
     assert last.attempt_id.startswith("att_")
     assert states(path) == [("settled", "complete", WHAT_IT_COSTS, 1)]
+
+
+def test_a_key_of_a_file_is_sent_and_the_files_of_other_providers_are_not_read(
+    path: Path, listening: "Listening", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = path.parent / "key"
+    file.touch(mode=0o600)
+    file.write_text("of-a-file\n")
+    monkeypatch.setenv("ANTHROPIC_API_KEY_FILE", str(file))
+    monkeypatch.setenv("GEMINI_API_KEY_FILE", str(path.parent / "none"))
+    config = load()
+    tier = config.catalog.tiers["tier1"]
+    claude = replace(
+        tier, composition="single", seats=(TierSeat(role="single", model="claude-opus-5-5"),)
+    )
+    catalog = replace(config.catalog, tiers={**config.catalog.tiers, "tier1": claude})
+
+    async def main() -> "Provider":
+        async with listening() as provider:
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
+            provider.answers(OPENING, ENDING)
+            proxy = TierProxy("tier1", replace(config, catalog=catalog))
+            await all_of(proxy.call(call()))
+            await proxy.close()
+            return provider
+
+    (post,) = asyncio.run(main()).posts
+    assert post.headers["authorization"].removeprefix("Bearer ") == "of-a-file"
 
 
 def test_the_other_seat_of_the_tier_is_asked_through_its_own_sdk(

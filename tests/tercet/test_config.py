@@ -343,7 +343,7 @@ def test_the_environment_is_read_variable_by_variable() -> None:
         }
     )
     assert read == Settings(
-        api_key="callers-key",
+        callers_key="callers-key",
         ledger="/srv/ledger.sqlite3",
         state=Path("/srv"),
         anthropic_key="claude-key",
@@ -374,7 +374,7 @@ def test_variables_that_are_absent_or_empty_leave_the_defaults(value: str | None
         "TERCET_PHASE", "TERCET_LOCAL_IDLE_S", "TERCET_VPS_1", "TERCET_MONTH_CAP_USD",
     )  # fmt: skip
     assert settings({} if value is None else dict.fromkeys(names, value)) == Settings(
-        api_key=None,
+        callers_key=None,
         ledger=str(PROJECT / "var" / "ledger.sqlite3"),
         state=PROJECT / "var",
         anthropic_key=None,

@@ -521,7 +521,7 @@ VALUES: tuple[object, ...] = (
         local=LOCAL,
     ),
     Settings(
-        api_key="key",
+        callers_key="key",
         ledger="/srv/ledger.sqlite3",
         state=Path("/srv"),
         anthropic_key="a",
