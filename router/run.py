@@ -170,7 +170,7 @@ def _api_key() -> str:
         return given
     file = PROJECT / "var" / "api_key"
     if not file.exists():
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(0o700, exist_ok=True)
         file.touch(mode=0o600)
         file.write_text(f"tercet-{secrets.token_urlsafe(24)}\n", encoding="utf-8")
     return file.read_text(encoding="utf-8").strip()
@@ -188,7 +188,7 @@ def upstreams(folder: Path) -> Generator[Mapping[str, str]]:
     Their billing log is kept in `folder`.
     """
     bill = folder / "simulated-billing.jsonl"
-    bill.parent.mkdir(parents=True, exist_ok=True)
+    bill.parent.mkdir(0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-m", "deployments.simulated", "--bill", str(bill)]
     process = subprocess.Popen(  # noqa: S603  our own module
         [*command, "--parent", str(os.getpid())],

@@ -64,7 +64,8 @@ class Database:
     def make_folder(self) -> None:
         """Make the folder of a new SQLite file."""
         if not self.is_postgres and self._url.database:
-            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(self._url.database).parent
+            folder.mkdir(0o700, parents=True, exist_ok=True)
 
     def connect(self) -> Connection:
         """Return a connection on which every statement outside `transaction` stands alone.

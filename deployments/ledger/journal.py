@@ -41,7 +41,7 @@ class Journal:
     @contextmanager
     def locked(self) -> Generator[None]:
         """Keep every other process from appending."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -31,7 +31,7 @@ class Spool:
         self._path = path
         self._room_bytes = room_bytes
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)
             self._descriptor = _held(path)
         except OSError as error:
             raise self._error(error) from error
