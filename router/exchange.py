@@ -127,15 +127,26 @@ class Exchange:
             outcome = "failed"
             raise
         finally:
-            # Shielded: the books are closed also when the caller has gone.
+            # A job of its own: all of it is done also when the caller goes meanwhile.
+            closing = asyncio.create_task(self._end(opened, outcome, answer, last))
+            office.keep(closing)
             try:
-                await asyncio.shield(self._close(opened, outcome, answer))
-                for ending in self._endings:
-                    await asyncio.shield(ending(last))
+                await asyncio.shield(closing)
             finally:
                 self._events.put_nowait(last)
                 if isinstance(last, Answer):
                     self._tell(last)
+
+    async def _end(
+        self,
+        opened: asyncio.Task[None],
+        outcome: str,
+        answer: str,
+        last: Answer | NoAnswer | None,
+    ) -> None:
+        await self._close(opened, outcome, answer)
+        for ending in self._endings:
+            await ending(last)
 
     def _tell(self, answer: Answer) -> None:
         office = self._office

@@ -181,6 +181,35 @@ def test_a_promise_is_settled_before_the_answer_is_handed_over() -> None:
     asyncio.run(scenario())
 
 
+def test_who_leaves_while_it_is_closed_cuts_nothing_of_that_short() -> None:
+    class Slow(Rows):
+        def __init__(self) -> None:
+            super().__init__()
+            self.closing, self.go_on = asyncio.Event(), asyncio.Event()
+
+        async def close_request(self, row) -> None:
+            self.closing.set()
+            await self.go_on.wait()
+            await super().close_request(row)
+
+    async def scenario() -> tuple[Slow, Told]:
+        rows, told = Slow(), Told()
+        desk = office(Script({OPUS: ["It is 391."]}), rows)
+        decision: Decision = desk.answering.decide(task())
+        exchange = Exchange(task(), decision, desk, (told.settle,))
+        await rows.closing.wait()
+        exchange.abandon()
+        await asyncio.sleep(0)
+        rows.go_on.set()
+        while desk.jobs:
+            await asyncio.wait(desk.jobs)
+        return rows, told
+
+    rows, told = asyncio.run(scenario())
+    assert [row.outcome for row in rows.closed] == ["answered"]
+    assert [type(ending) for ending in told.endings] == [Answer]
+
+
 def test_a_promise_learns_of_a_bug_and_whoever_waits_does_too() -> None:
     told = Told()
 

@@ -262,7 +262,7 @@ def leave_and_wait(site, file) -> float:
         lines = reply.iter_lines()
         while not next(lines).startswith("data: "):
             pass
-        assert count_now(file) == 1
+        assert wait_until(lambda: count_now(file) == 1)
     left_at = time.time()
     assert wait_until(lambda: looks(file)[-1][0] > left_at and looks(file)[-1][1] == 0)
     return next(at for at, count in looks(file) if at > left_at and count == 0) - left_at
