@@ -54,9 +54,9 @@ def _part(line: str) -> tuple[dict[str, Any], Sequence[Requirement]]:
     name, version = pinned.split(" ")[0].split("==")
     installed = [one for one in metadata.distributions(name=name) if one.version == version]
     about = cast("Message", installed[0].metadata if installed else Message())
-    purl, at = f"pkg:pypi/{name}@{version}", f"https://pypi.org/project/{name}/{version}/"
+    purl = f"pkg:pypi/{name}@{version}"
     digests = [{"alg": "SHA-256", "content": digest} for digest in hashes]
-    reference = {"type": "distribution", "url": at, "hashes": digests}
+    reference = {"type": "distribution", "url": purl, "hashes": digests}
     found = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
     found |= {"licenses": _licences(about), "externalReferences": [reference]}
     return found, [Requirement(one) for one in about.get_all("Requires-Dist") or ()]
