@@ -154,6 +154,11 @@ def month_of(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m")
 
 
+def month_begin(month: str) -> float:
+    """Return the Unix time at which a UTC month such as `2026-11` begins."""
+    return datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC).timestamp()
+
+
 def month_end(at: float) -> float:
     """Return the Unix time at which the UTC month of `at` ends."""
     day = datetime.fromtimestamp(at, UTC)

@@ -3,12 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from random import Random
 
 from tercet.budget import MONTH, Balance
 from tercet.forecast import INTERVAL_FROM_DAYS, RANGE_FROM_DAYS, Forecast, forecast
-from tercet.ledger import Spending, month_end, month_of
+from tercet.ledger import Spending, month_begin, month_end, month_of
 from tercet.pacing import share_by_now
 from tercet.rules import BudgetRules
 
@@ -183,5 +182,4 @@ def _of_cap(nano_usd: int, calm: Outlook) -> float:
 
 
 def _end_of(month: str) -> float:
-    first = datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
-    return month_end(first.timestamp())
+    return month_end(month_begin(month))

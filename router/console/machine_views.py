@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from tercet.leases import Decided
+
 Health = Literal["healthy", "degraded", "down", "quiet"]
 """`quiet`: nothing was asked of it of late."""
 
@@ -81,18 +83,6 @@ class StartView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionView:
-    """What a keep-alive policy wanted."""
-
-    at: float
-    policy: str
-    wants_on: bool
-    is_in_force: bool
-    why: str
-    numbers: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GpuView:
     """`gpu.html`."""
 
@@ -105,7 +95,7 @@ class GpuView:
     totals: tuple[StateTotal, ...]
     leases: tuple[LeaseView, ...]
     starts: tuple[StartView, ...]
-    decisions: tuple[DecisionView, ...]
+    decisions: tuple[Decided, ...]
     """Changes of mind only, the newest first."""
     empty_words: str
     """What to do where there is no local model; empty where there is."""

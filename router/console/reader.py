@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 
 from deployments.ledger import LedgerError
 from deployments.ledger.reading import Hours
@@ -13,7 +12,7 @@ from deployments.ledger.viewing import ArrivedRow, Found, View, Viewer
 from router.console.tally import DAY_NS, Tally
 from tercet.budget import MONTH, Balance
 from tercet.learning import LabelCount
-from tercet.ledger import Spending, month_of
+from tercet.ledger import Spending, month_begin, month_of
 from tercet.outlook import Outlook, outlook
 from tercet.rules import BudgetRules
 from tercet.usage import usd
@@ -267,10 +266,8 @@ def _quality(view: View, now: float) -> QualityFacts:
 
 def before(month: str) -> str:
     """Return the month before one, as `2026-10`."""
-    first = datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
-    return month_of((first - timedelta(days=1)).timestamp())
+    return month_of(month_begin(month) - _DAY_S)
 
 
 def _begin_ns(month: str) -> int:
-    first = datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
-    return round(first.timestamp()) * 10**9
+    return round(month_begin(month)) * 10**9

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 from deployments.ledger.viewing import Found
 from router.console.machine_views import (
-    DecisionView,
     GpuNow,
     GpuState,
     GpuView,
@@ -15,7 +14,7 @@ from router.console.machine_views import (
 from router.console.making.scene import Scene
 from router.console.making.timeline import coarse, joined, pieces, totals
 from tercet.budget import GPU, Balance
-from tercet.leases import Lease
+from tercet.leases import Decided, Lease
 
 DAYS = (1, 7, 31)
 """What a timeline may be of; the middle one unless it is asked for."""
@@ -135,7 +134,7 @@ def _start(row: Found) -> StartView:
     )
 
 
-def _changes(newest: Sequence[Found]) -> Iterable[DecisionView]:
+def _changes(newest: Sequence[Found]) -> Iterable[Decided]:
     """Return the decisions by which a policy changed its mind, the newest first."""
     minds: dict[str, int] = {}
     found: list[Found] = []
@@ -144,7 +143,7 @@ def _changes(newest: Sequence[Found]) -> Iterable[DecisionView]:
             found.append(row)
         minds[row["policy"]] = row["wants_on"]
     for row in reversed(found):
-        yield DecisionView(
+        yield Decided(
             at=row["at_ns"] / 1e9,
             policy=row["policy"],
             wants_on=bool(row["wants_on"]),

@@ -20,7 +20,7 @@ from router.console.views import (
     SliceView,
 )
 from tercet.budget import GPU
-from tercet.ledger import month_end
+from tercet.ledger import month_begin, month_end
 from tercet.outlook import Outlook
 
 NEWEST = 8
@@ -85,7 +85,7 @@ def month_view(scene: Scene, outlook: Outlook) -> MonthView:
 
 def _days(scene: Scene, outlook: Outlook) -> Iterable[DayView]:
     """Return every day of the month; of those to come, where the sum is heading."""
-    first_at = datetime.fromisoformat(f"{outlook.month}-01").replace(tzinfo=UTC).timestamp()
+    first_at = month_begin(outlook.month)
     ends_at = month_end(first_at)
     spent = _by_day(scene)
     so_far = 0
