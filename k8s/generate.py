@@ -20,6 +20,9 @@ DIFFERENCES: Mapping[str, Mapping[str, Any]] = {
     "k8s/components/replicated/serve.yaml": {**EVERYWHERE, "proxy_location": "EveryNode"},
 }
 RAY_ENVIRONMENT = "k8s/base/ray.env"
+# Of pods alone: Serve reloads its HAProxy whenever a replica comes or goes, and after Ray's default
+# of 120 s the process before it would cut the answers it has. One may take 620 s.
+OF_PODS: Mapping[str, str] = {"RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "630"}
 
 
 def serve_config(differences: Mapping[str, Any], project: Path = PROJECT) -> dict[str, Any]:
@@ -52,7 +55,13 @@ def files(project: Path = PROJECT) -> dict[str, str]:
     """Return the text of every generated file by its path."""
     ray = (project / "cluster" / "ray.env").read_text(encoding="utf-8")
     made = {name: patch(serve_config(rows, project)) for name, rows in DIFFERENCES.items()}
-    return {**made, RAY_ENVIRONMENT: f"# Written by k8s/generate.py from cluster/ray.env.\n{ray}"}
+    return {**made, RAY_ENVIRONMENT: ray_environment(ray)}
+
+
+def ray_environment(ray: str) -> str:
+    """Return the settings of `cluster/ray.env`, given as its text, and what pods have beside it."""
+    added = "".join(f"{name}={value}\n" for name, value in OF_PODS.items())
+    return f"# Written by k8s/generate.py from cluster/ray.env.\n{ray}\n# Of pods alone.\n{added}"
 
 
 if __name__ == "__main__":

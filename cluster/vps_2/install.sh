@@ -76,17 +76,16 @@ TERCET
 
 certificate() {
   local pem=$etc/tls/site.pem
-  if [ -n "$mail" ] && [ ! -d "/etc/letsencrypt/live/$name" ]; then
-    put 755 root:root "$etc/tls/renewed" << RENEWED
+  [ -z "$mail" ] || put 755 root:root "$etc/tls/renewed" << RENEWED
 #!/bin/sh
 # certbot starts this with every new certificate. The old one serves the answers under way.
 set -eu
+umask 027
 cat "\$RENEWED_LINEAGE/fullchain.pem" "\$RENEWED_LINEAGE/privkey.pem" > $pem.new
-chown root:tercet-edge $pem.new && chmod 640 $pem.new && mv $pem.new $pem
+chgrp tercet-edge $pem.new
+mv $pem.new $pem
 ! systemctl is-active -q tercet-edge || systemctl reload tercet-edge
 RENEWED
-    wants_acme=yes
-  fi
   [ -f "$pem" ] && return
   echo "+ make a certificate of its own for $name, which no client trusts: $pem"
   [ -z "$dry" ] || return 0
@@ -98,7 +97,7 @@ RENEWED
 }
 
 acme() {
-  [ -n "${wants_acme:-}" ] || return 0
+  [ -n "$mail" ] && [ ! -d "/etc/letsencrypt/live/$name" ] || return 0
   # Let's Encrypt comes in by port 80 of the edge.
   run systemctl start tercet-firewall tercet-edge
   run certbot certonly --standalone --http-01-address 127.0.0.1 --http-01-port 8402 --non-interactive \

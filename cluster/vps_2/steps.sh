@@ -5,6 +5,7 @@ source=$(cd "$here/../.." && pwd -P)
 etc=/etc/tercet opt=/opt/tercet state=/var/lib/tercet units=/etc/systemd/system
 parts=(tercet router deployments cluster config docs serve_config.yaml pyproject.toml README.md requirements.lock)
 kept=5
+rental_opens='from cluster.rentals.opening import *; provider_in_force(rules_in_force())'
 dry=
 
 die() { echo "tercet: $*" >&2; exit 1; }
@@ -71,6 +72,10 @@ check_release() {
   [ -z "$dry" ] || return 0
   (cd / && "$release/venv/bin/python" -c 'from tercet.config import load; load()') ||
     die "$release cannot run with the configuration there is; nothing was changed. The reason is above"
+  # Without the account's key Ray's monitor ends, and the whole head with it.
+  grep -qs '^TERCET_HEAD=tunnel' "$etc/site.env" || return 0
+  (cd / && setpriv --reuid tercet --regid tercet --init-groups "$release/venv/bin/python" -c "$rental_opens") ||
+    die "no machine can be rented with the configuration there is; nothing was changed. The reason is above"
 }
 
 # `previous` is where a rollback goes.
@@ -82,21 +87,24 @@ switch() {
   run mv -T "$opt/current.new" "$opt/current"
 }
 
-# The head's processes go on running from the release they were started from.
+# The head's processes go on running from the release they were started from, and a rented machine's key, kept as
+# long as its disk, names what answers it there.
 prune() {
-  local old in_use
+  local old in_use keys=$state/rental/authorized_keys
   in_use=" $(now) $(readlink -e "$opt/previous" || true) $(cat "$state/head-release" 2> /dev/null || true) "
   for old in $(ls -dt "$opt"/releases/*/ 2> /dev/null | tail -n "+$((kept + 1))"); do
-    case $in_use in *" ${old%/} "*) ;; *) run rm -rf "${old%/}" ;; esac
+    case $in_use in *" ${old%/} "*) continue ;; esac
+    grep -qsF "$old" "$keys" || run rm -rf "${old%/}"
   done
 }
 
 put_units() {
-  local unit changed=
+  local unit changed= from=$release/cluster/vps_2/units
+  [ -d "$from" ] || from=$here/units  # a dry run makes no release
   folder 755 root:root "$units/tercet-.service.d"
-  for unit in $(cd "$here/units" && find . -type f -printf '%P\n' | sort); do
-    cmp -s "$here/units/$unit" "$units/$unit" || changed=yes
-    put 644 root:root "$units/$unit" < "$here/units/$unit"
+  for unit in $(cd "$from" && find . -type f -printf '%P\n' | sort); do
+    cmp -s "$from/$unit" "$units/$unit" || changed=yes
+    put 644 root:root "$units/$unit" < "$from/$unit"
   done
   [ -z "$changed" ] || run systemctl daemon-reload
 }

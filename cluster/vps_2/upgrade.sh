@@ -1,6 +1,6 @@
 #!/bin/bash
 # Another release for VPS_2, and no answer cut: cluster/vps_2/upgrade.sh [--dry-run] [--restart | --rollback]
-#   --restart   let answers end (11 minutes at most, callers get 503), then start Ray anew: where it is needed
+#   --restart   shut the door, let answers end (11 minutes at most), then start Ray anew: where it is needed
 #   --rollback  go back to the release before
 # From a checkout, as root; or from the release that runs, after a change in /etc/tercet/config. docs/operating.md
 set -euo pipefail
@@ -25,10 +25,18 @@ needs_restart() {
 }
 
 roll() {
-  [ -z "$restart" ] || { run systemctl stop tercet.target tercet-edge tercet-deploy tercet-head; }
+  put_units
+  [ -z "$restart" ] || run systemctl stop tercet.target tercet-edge tercet-deploy tercet-head
   switch
-  if [ -n "$restart" ]; then run systemctl start tercet.target tercet-head tercet-deploy tercet-edge; return; fi
-  run systemctl reload tercet-deploy
+  if [ -n "$restart" ]; then
+    # A busy machine may not start Ray the first time, and systemd tries again.
+    run systemctl start tercet.target tercet-head tercet-deploy tercet-edge || run systemctl start tercet-deploy
+    return
+  fi
+  run systemctl reload-or-restart tercet-deploy || return
+  # Nobody notices these: a copy more, a look more, and the edge goes on with the answers it has.
+  run systemctl try-restart tercet-backup tercet-watch
+  run systemctl try-reload-or-restart tercet-edge
 }
 
 restart= rollback=
@@ -56,14 +64,12 @@ if [ -z "$restart" ] && [ -d "$release" ] && why=$(needs_restart); then
   die "Ray has to be started anew for $release ($why is another): add --restart. Nothing was changed"
 fi
 before=$(now) earlier=$(readlink "$opt/previous" || true)
-[ -n "$rollback" ] || put_units
 if ! roll; then
   [ "$before" != "$release" ] || die "it does not run; journalctl -u tercet-deploy says why"
   echo "tercet: $release does not run; going back to $before" >&2
   release=$before
-  switch
+  roll || true
   if [ -n "$earlier" ]; then run ln -sfn "$earlier" "$opt/previous"; else run rm "$opt/previous"; fi
-  run systemctl reload-or-restart tercet-deploy
   die "went back; journalctl -u tercet-deploy says why"
 fi
 prune

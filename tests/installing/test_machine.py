@@ -49,6 +49,16 @@ GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:9400
 """
 BACK_WITHIN_S = 90
 PROVIDER = "canary-key-of-a-provider"
+# Stands in for certbot, which finds no Let's Encrypt here: makes one, and starts the hook.
+LIVE = f"/etc/letsencrypt/live/{NAME}"
+CERTBOT = f"""\
+#!/bin/sh -e
+mkdir -p {LIVE}
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN={NAME} -addext subjectAltName=DNS:{NAME} \\
+  -keyout {LIVE}/privkey.pem -out {LIVE}/fullchain.pem
+while [ "$1" != --deploy-hook ]; do shift; done
+RENEWED_LINEAGE={LIVE} exec "$2"
+"""
 ENVIRONMENTS = "for it in $(pgrep -u tercet); do cat /proc/$it/environ; done"
 
 
@@ -153,13 +163,28 @@ def test_from_outside_there_are_two_doors_by_the_firewall_and_without_it(site: S
     listen = ["/usr/bin/python3", "-m", "http.server", "9999"]
     site.machine.run("systemd-run", "-q", "--unit=open", "-p", "WorkingDirectory=/srv", *listen)
     until(lambda: "0.0.0.0:9999" in site.machine.said("ss", "-tln"), 10, "it listens everywhere")
-    assert open_ports(site.machine, range(1, 65536)) == [80, 443]
+    # Debian starts its sshd where it was not installed before.
+    assert [it for it in open_ports(site.machine, range(1, 65536)) if it != 22] == [80, 443]
 
     site.machine.run("nft", "delete", "table", "inet", "tercet")
     assert open_ports(site.machine, (80, 443, 9999, *RAYS)) == [80, 443, 9999]
     site.machine.run("systemctl", "stop", "open")
     site.machine.run("systemctl", "reload", "tercet-firewall")
     assert "inet tercet" in site.machine.said("nft", "list", "tables")
+
+
+def test_a_renewed_certificate_is_served_and_cuts_no_stream(site: Site) -> None:
+    site.machine.run("tee", "/usr/local/bin/certbot", given=CERTBOT)
+    site.machine.run("chmod", "755", "/usr/local/bin/certbot")
+    running = site.caller.streams(1, words=40, delay_ms=250)
+    time.sleep(2)
+    site.machine.run(str(VPS_2 / "install.sh"), "--acme", "me@example.org", NAME)
+
+    site.caller.certificate.write_text(site.machine.said("cat", f"{LIVE}/fullchain.pem"))
+    until(lambda: site.caller.chat() == 200, 20, "the renewed certificate is served")
+    assert running[0].result(60).is_whole
+    mode = site.machine.said("stat", "-c", "%a %U %G", "/etc/tercet/tls/site.pem")
+    assert mode == "640 root tercet-edge"
 
 
 @pytest.mark.parametrize(("method", "path"), PUBLISHED)
@@ -229,6 +254,7 @@ def test_another_release_cuts_no_stream_and_the_one_before_comes_back(site: Site
     seen = site.machine.said("sh", "-c", replicas)
     assert f"TERCET_RELEASE={new.rsplit('/', 1)[1]}" in seen
     assert f"TERCET_RELEASE={site.release.rsplit('/', 1)[1]}" not in seen
+    assert new in site.machine.said("pgrep", "-a", "-u", "tercet", "-f", "ledger backup")
 
 
 def test_the_release_before_comes_back_with_one_command(site: Site) -> None:
@@ -238,20 +264,7 @@ def test_the_release_before_comes_back_with_one_command(site: Site) -> None:
     assert site.caller.chat() == 200
 
 
-def test_a_stop_lets_answers_end_and_keeps_the_ledger(site: Site) -> None:
-    running = site.caller.streams(3, words=40, delay_ms=250)
-    time.sleep(4)
-    site.machine.run("systemctl", "stop", "tercet.target", "tercet-*")
-
-    assert [it.result(60) for it in running if not it.result(60).is_whole] == []
-    assert site.settled() != []
-    site.machine.run("/usr/local/bin/tercet", "ledger", "verify")
-    assert site.machine.run("pgrep", "-u", "tercet", check=False).stdout == ""
-
-
-def test_a_rented_machine_comes_in_by_its_key_and_hears_the_head(
-    site: Site, tmp_path: Path
-) -> None:
+def test_a_head_that_machines_join_is_one_restart_away_and_answers_end_first(site: Site) -> None:
     site.machine.run("systemctl", "start", "tercet-sshd")
     assert not site.machine.is_active("tercet-sshd")
 
@@ -259,12 +272,30 @@ def test_a_rented_machine_comes_in_by_its_key_and_hears_the_head(
     image = f"x@sha256:{'0' * 64}"
     for name, value in (("provider", "vast"), ("host", "vps"), ("image", image)):
         rented = rented.replace(f"{name}: null", f"{name}: {value}")
+    rented = rented.replace("var/rental.key", "/var/lib/tercet/rental.key")
     site.machine.run("tee", "/etc/tercet/config/rental.yaml", given=rented)
-    in_force = f"{site.release_that_runs()}/config/rental.yaml"
-    site.machine.run("ln", "-sfn", "/etc/tercet/config/rental.yaml", in_force)
-    site.machine.run("systemctl", "start", "tercet-firewall", "tercet-sshd")
-    until(lambda: open_ports(site.machine, (2222,)) == [2222], 30, "sshd listens")
+    site.machine.run("tee", "-a", "/etc/tercet/site.env", given="TERCET_HEAD=tunnel\n")
+    upgrade = "/opt/tercet/current/cluster/vps_2/upgrade.sh"
+    keyless = site.machine.run(upgrade, "--restart", check=False)
+    assert "no machine can be rented" in keyless.stderr
 
+    site.machine.run("runuser", "-u", "tercet", "tee", "/var/lib/tercet/rental.key", given="key")
+    running = site.caller.streams(3, words=40, delay_ms=250)
+    time.sleep(4)
+    done = site.machine.run(upgrade, "--restart", check=False)
+
+    assert done.returncode == 0, site.machine.said("journalctl", "-u", "tercet-head", "-n", "60")
+    assert [it.result(60) for it in running if not it.result(60).is_whole] == []
+    assert site.caller.chat() == 200
+    assert "127.77.0.1:7405" in site.machine.said("ss", "-tlnH")
+    until(lambda: open_ports(site.machine, (2222,)) == [2222], 30, "sshd listens")
+    # Ray listens on every interface now.
+    assert open_ports(site.machine, (80, 443, *RAYS)) == [80, 443]
+
+
+def test_a_rented_machine_comes_in_by_its_key_and_hears_the_head(
+    site: Site, tmp_path: Path
+) -> None:
     make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "id")]
     subprocess.run(make, check=True)
     release = site.release_that_runs()
@@ -278,3 +309,28 @@ def test_a_rented_machine_comes_in_by_its_key_and_hears_the_head(
         said = subprocess.run(ssh, capture_output=True, text=True, timeout=30, check=False)
     # It is not wanted: there is no such lease.
     assert said.stdout == "{}", said.stderr
+
+
+def test_a_stop_lets_answers_end_and_keeps_the_ledger(site: Site) -> None:
+    running = site.caller.streams(3, words=40, delay_ms=250)
+    time.sleep(4)
+    site.machine.run("systemctl", "stop", "tercet.target", "tercet-*")
+
+    assert [it.result(60) for it in running if not it.result(60).is_whole] == []
+    assert site.settled() != []
+    site.machine.run("/usr/local/bin/tercet", "ledger", "verify")
+    assert site.machine.run("pgrep", "-u", "tercet", check=False).stdout == ""
+
+
+def test_an_uninstall_leaves_the_settings_the_keys_and_the_ledger(site: Site) -> None:
+    before = site.settled()
+    site.machine.run(str(VPS_2 / "install.sh"), "--uninstall")
+
+    units = site.machine.run("systemctl", "list-unit-files", "tercet*", "--no-legend", check=False)
+    assert units.stdout == ""
+    left = site.machine.run("ls", "-d", "/opt/tercet", "/usr/local/bin/tercet", check=False)
+    assert left.stdout == ""
+    assert site.machine.said("cat", "/etc/tercet/keys/api") == site.caller.key
+    assert open_ports(site.machine, (80, 443, 2222, *RAYS)) == []
+    assert before != []
+    site.machine.run("test", "-s", "/var/lib/tercet/ledger.sqlite3")

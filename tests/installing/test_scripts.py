@@ -76,6 +76,22 @@ def test_what_cannot_be_done_is_refused(name: str, arguments: list[str], says: s
     assert says in done.stderr
 
 
+def test_the_last_five_releases_stay_and_the_one_that_answers_a_rented_machine(
+    tmp_path: Path,
+) -> None:
+    for number in range(8):
+        (tmp_path / "releases" / str(number)).mkdir(parents=True)
+        os.utime(tmp_path / "releases" / str(number), (number, number))
+    (tmp_path / "rental").mkdir()
+    line = f"restrict,command=\"'{tmp_path}/releases/1/venv/bin/python' '-IS'\" ssh-ed25519 AAAA\n"
+    (tmp_path / "rental" / "authorized_keys").write_text(line)
+    pruned = '. "${0%/*}/steps.sh"; opt=$1 state=$1; prune'
+    subprocess.run(["bash", "-c", pruned, str(VPS_2 / "upgrade.sh"), str(tmp_path)], check=True)
+
+    left = sorted(it.name for it in (tmp_path / "releases").iterdir())
+    assert left == ["1", "3", "4", "5", "6", "7"]
+
+
 def folders(tmp_path: Path, *keys: str) -> head.Folders:
     for key in keys:
         (tmp_path / f"key_{key}").write_text("secret-of-a-test")

@@ -1,16 +1,18 @@
 """docs/kubernetes.md against the manifests it is about."""
 
 import re
+from pathlib import Path
 
 from k8s.rendering import OVERLAYS, Manifest, cluster, of_kind, rendered, service
 
 from tercet.config import PROJECT
+from tercet.environment import KEY_FILES
 
 TEXT = (PROJECT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
 
 
 def references(value: object) -> set[tuple[str, str]]:
-    """Return the name and key of every secret that a document refers to."""
+    """Return the name and key of every secret that a document takes a variable from."""
     if isinstance(value, list):
         return {pair for it in value for pair in references(it)}
     if not isinstance(value, dict):
@@ -26,6 +28,13 @@ def test_every_secret_that_a_pod_wants_is_made_by_a_documented_command() -> None
     # The operator reads this key of the secret that authOptions names.
     for it in OVERLAYS:
         wanted.add((cluster(it)["authOptions"]["secretName"], "auth_token"))
+        (told,) = [
+            settings["data"]
+            for settings in of_kind(rendered(it), "ConfigMap")
+            if settings["metadata"]["name"].startswith("tercet-settings")
+        ]
+        # Mounted whole: the settings say which of its files are looked for.
+        wanted |= {("tercet-keys", Path(told[name]).name) for name in KEY_FILES.values()}
     commands = re.findall(r"create secret generic (\S+)(.*)", TEXT)
     made = {
         (name, key)

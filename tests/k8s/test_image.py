@@ -5,6 +5,7 @@ mmdebstrap. The root's Python is Debian's 3.11 instead of the base image's.
 """
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -24,10 +25,13 @@ pytestmark = [
     pytest.mark.timeout(1500),
 ]
 OUTSIDE = ("PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+KEYS = {
+    "api-key": "key-of-a-caller-0123456789abcdef",
+    "anthropic": "simulated",
+    "gemini": "simulated",
+}
+"""The secret tercet-keys; it has no `admin`."""
 POD = {
-    "TERCET_API_KEY": "key-of-a-caller-0123456789abcdef",
-    "ANTHROPIC_API_KEY": "simulated",
-    "GEMINI_API_KEY": "simulated",
     "TERCET_SIMULATED": "1",
     "ANTHROPIC_BASE_URL": "http://127.0.0.1:9400",
     "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9400",
@@ -43,10 +47,11 @@ ip link set lo up
 ip addr add 10.244.0.7/32 dev lo
 ip route add default dev lo src 10.244.0.7
 mount --bind {root} {root}
-mkdir -p {root}/var/lib/tercet {root}/mnt
+mkdir -p {root}/var/lib/tercet {root}/mnt {root}/etc/tercet/keys
 mount -t tmpfs -o size=3g,mode=1777 tmpfs {root}/tmp
 mount -t tmpfs -o size=64m,uid=10001,gid=10001 tmpfs {root}/var/lib/tercet
 mount --bind {given} {root}/mnt
+mount --bind {root}/mnt/keys {root}/etc/tercet/keys
 mount -t proc proc {root}/proc
 mount --rbind /dev {root}/dev
 mount -t tmpfs -o size=1g,mode=1777 tmpfs {root}/dev/shm
@@ -102,6 +107,7 @@ def test_a_pod_of_it_answers_and_ends_after_its_last_answer(
     root, env = image
     serve = yaml.safe_load(service("cpu-only")["spec"]["serveConfigV2"])
     (tmp_path / "serve.json").write_text(json.dumps(serve))
+    mount(KEYS, tmp_path / "keys")
     shutil.copy(Path(__file__).parent / "inside.py", tmp_path)
     script = "set -e\n" + MOUNTS.format(root=root, given=tmp_path)
     command = ["env", f"PATH={env['PATH']}", "python", "/mnt/inside.py", "/mnt/serve.json"]
@@ -122,10 +128,23 @@ def test_a_pod_of_it_answers_and_ends_after_its_last_answer(
         "proxy": "success",
         "without_token": False,
         "answer": "stop",
-        # Outside are the caller's door alone, not HAProxy's statistics and metrics.
+        # Outside is the caller's door alone: no console, no statistics and metrics of HAProxy.
         "open": [8000],
+        "console": {"http://10.244.0.7:8000": 404, "http://127.0.0.1:8001": 200},
         "drain": {"whole": True, "waited": True, "rc": 0},
     }
+
+
+def mount(keys: Mapping[str, str], volume: Path) -> None:
+    """Make what a kubelet mounts of a secret, with `defaultMode: 0440` and the pod's fsGroup."""
+    (volume / "..1").mkdir(parents=True)
+    (volume / "..data").symlink_to("..1")
+    for name, key in keys.items():
+        file = volume / "..1" / name
+        file.write_text(key)
+        file.chmod(0o440)
+        os.chown(file, 0, 10001)
+        (volume / name).symlink_to(f"..data/{name}")
 
 
 def settings() -> dict[str, str]:

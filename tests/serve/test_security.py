@@ -58,12 +58,14 @@ print(json.dumps([found.verdict, found.found, jobs, [one["status"] for one in ap
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
-    """Return a system with the admin key in a file."""
+    """Return a system with the admin's and the callers' key in files."""
     home = tmp_path_factory.mktemp("guarded")
-    file = home / "admin"
-    file.touch(mode=0o600)
-    file.write_text(f"{ADMIN}\n")
-    with running(home, TERCET_ADMIN_KEY_FILE=str(file)) as started:
+    admin, callers = home / "admin", home / "callers"
+    for file, key in ((admin, ADMIN), (callers, KEY)):
+        file.touch(mode=0o600)
+        file.write_text(f"{key}\n")
+    files = {"TERCET_ADMIN_KEY_FILE": str(admin), "TERCET_API_KEY_FILE": str(callers)}
+    with running(home, TERCET_API_KEY="", **files) as started:
         yield started
 
 
@@ -140,16 +142,17 @@ def test_a_header_that_nobody_drops_is_seen_to_pass(guarded) -> None:
     assert statuses == {500}
 
 
-def test_the_key_of_a_file_signs_in_and_is_in_no_environment_and_no_log(guarded) -> None:
+def test_keys_of_files_open_their_doors_and_are_in_no_environment(guarded) -> None:
     page = {"origin": guarded.url}
     with guarded.http() as http:
         signed = http.post("/console/login", data={"key": ADMIN}, headers=page)
         wrong = http.post("/console/login", data={"key": KEY}, headers=page)
-    told = [Path(f"/proc/{pid}/environ") for pid in descendants(guarded.process.pid)]
+        called = http.get("/v1/models")
+    told = [Path(f"/proc/{pid}/environ").read_bytes() for pid in descendants(guarded.process.pid)]
 
-    assert (signed.status_code, wrong.status_code) == (303, 401)
+    assert (signed.status_code, wrong.status_code, called.status_code) == (303, 401, 200)
     assert len(told) > 10
-    assert [file for file in told if ADMIN.encode() in file.read_bytes()] == []
+    assert [it for it in told if ADMIN.encode() in it or KEY.encode() in it] == []
     assert ADMIN not in guarded.banner
     assert ADMIN not in (guarded.home / "stderr").read_text()
 

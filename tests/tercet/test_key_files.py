@@ -86,6 +86,46 @@ def test_what_is_missing_or_no_file_is_refused(tmp_path: Path) -> None:
             read_key(tmp_path / "socket")
 
 
+def secret_volume(folder: Path, keys: Mapping[str, str]) -> Path:
+    """Make what a kubelet mounts, with `defaultMode: 0440`."""
+    (folder / "..2026_11_29").mkdir()
+    (folder / "..data").symlink_to("..2026_11_29")
+    for name, key in keys.items():
+        (folder / "..data" / name).write_text(key)
+        (folder / "..data" / name).chmod(0o440)
+        (folder / name).symlink_to(f"..data/{name}")
+    return folder
+
+
+def test_a_key_that_a_mounted_secret_lacks_is_none_and_the_others_are_read(tmp_path: Path) -> None:
+    volume = secret_volume(tmp_path, {"gemini": "of-google"})
+    files = {
+        "ANTHROPIC_API_KEY_FILE": str(volume / "anthropic"),
+        "GEMINI_API_KEY_FILE": str(volume / "gemini"),
+        "TERCET_API_KEY_FILE": str(volume / "api-key"),
+        "TERCET_API_KEY": "of-the-environment",
+    }
+    chosen = settings(files)
+
+    assert (chosen.anthropic_key, read_key(chosen.gemini_key)) == (None, "of-google")
+    assert chosen.api_key == "of-the-environment"
+    assert fleet(load(chosen=chosen), chosen).providers == {"google"}
+
+
+def test_a_file_of_a_mounted_secret_is_refused_as_any_other(tmp_path: Path) -> None:
+    volume = secret_volume(tmp_path, {"gemini": ""})
+
+    with pytest.raises(ConfigError, match=r"/gemini must hold one key alone"):
+        read_key(settings({"GEMINI_API_KEY_FILE": str(volume / "gemini")}).gemini_key)
+
+
+def test_a_file_that_cannot_be_looked_for_is_refused_where_it_is_read(tmp_path: Path) -> None:
+    chosen = settings({"TERCET_API_KEY_FILE": str(tmp_path / ("n" * 300))})
+
+    with pytest.raises(ConfigError, match=r"n cannot be read \(File name too long\)"):
+        print(chosen.api_key)
+
+
 def test_the_fleet_knows_who_has_a_key_and_reads_none(tmp_path: Path) -> None:
     chosen = settings({"GEMINI_API_KEY_FILE": str(tmp_path / "not-there")})
 
