@@ -6,6 +6,7 @@ import random
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from importlib import import_module
 
@@ -101,6 +102,11 @@ class TierProxy:
         finally:
             if not job.done():
                 self._leave(call, listening, job)
+
+    async def whole(self, call: Call) -> tuple[Item, ...]:
+        """Make one call that nobody hears in pieces; return what `call` would yield."""
+        async with aclosing(self.call(call)) as items:
+            return tuple([item async for item in items])
 
     async def count(self, call: Call) -> int | Failure:
         """Count the input of a call that is not made; providers count for nothing."""

@@ -7,7 +7,15 @@ Serve's handles and decorators are loosely typed; the looseness ends in this fil
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from typing import Any, Protocol, cast
 
@@ -52,22 +60,64 @@ def call_through(proxies: Mapping[str, DeploymentHandle[Any]]) -> CallModel:
     """Make the one effect of compositions out of the handles of the tiers' proxies."""
     streams = {tier: handle.options(stream=True) for tier, handle in proxies.items()}
 
+    def send(call: Call) -> _Replies:
+        if _is_heard_whole(call):
+            return _Together(proxies[call.tier].whole.remote(call))
+        return cast("_Replies", streams[call.tier].call.remote(call))
+
     async def call(call: Call, /) -> AsyncGenerator[Item, None]:
-        async with aclosing(_told(streams[call.tier], call, SENDS)) as items:
+        async with aclosing(_told(send, call, SENDS)) as items:
             async for item in items:
                 yield item
 
     return call
 
 
-async def _told(stream: Any, call: Call, sends: int) -> AsyncGenerator[Item, None]:  # noqa: ANN401
+def _is_heard_whole(call: Call) -> bool:
+    """Say whether nobody hears the answer in pieces: a reply in one message costs a hop less."""
+    verbatim = call.prompt.verbatim
+    return not call.wants_deltas or (verbatim is not None and not verbatim.stream)
+
+
+class _Replies(Protocol):
+    """What a proxy says: Serve's own generator, untyped, or `_Together`."""
+
+    async def __anext__(self) -> Item: ...
+
+    def cancel(self) -> None: ...
+
+
+class _Together:
+    """Items that come in one message, told one by one."""
+
+    def __init__(self, response: Any) -> None:  # noqa: ANN401  Serve's own, loosely typed
+        self._response = response
+        self._items: Iterator[Item] | None = None
+
+    def __aiter__(self) -> "_Together":
+        return self
+
+    async def __anext__(self) -> Item:
+        if self._items is None:
+            self._items = iter(cast("Sequence[Item]", await self._response))
+        for item in self._items:
+            return item
+        raise StopAsyncIteration
+
+    def cancel(self) -> None:
+        self._response.cancel()
+
+
+async def _told(
+    send: Callable[[Call], "_Replies"], call: Call, sends: int
+) -> AsyncGenerator[Item, None]:
     """Send the call; once more if its replica died before it said anything.
 
     The second is a new attempt, with a row of its own: what the first one cost is settled apart.
     """
     has_spoken = False
     lost: Exception | None = None
-    async with aclosing(_heard(stream.call.remote(call), call)) as items:
+    async with aclosing(_heard(send(call), call)) as items:
         async for item in items:
             if isinstance(item, Exception):
                 lost = item
@@ -79,15 +129,12 @@ async def _told(stream: Any, call: Call, sends: int) -> AsyncGenerator[Item, Non
     if has_spoken or sends == 1 or not isinstance(lost, RayActorError):
         yield _lost(call, lost)
         return
-    async with aclosing(_told(stream, call, sends - 1)) as items:
+    async with aclosing(_told(send, call, sends - 1)) as items:
         async for item in items:
             yield item
 
 
-async def _heard(
-    replies: Any,  # noqa: ANN401  Serve's own generator, untyped
-    call: Call,
-) -> AsyncGenerator[Item | Exception, None]:
+async def _heard(replies: _Replies, call: Call) -> AsyncGenerator[Item | Exception, None]:
     """Yield what a proxy says; an exception as the last word of one that was lost."""
     last: Completion | Failure | Exception | None = None
     ended = False
@@ -173,13 +220,13 @@ async def _ready(handle: DeploymentHandle[Any]) -> None:
     await handle.ready.remote()
 
 
-async def _next(replies: AsyncGenerator[Item, None], deadline_at: float) -> Item | None:
+async def _next(replies: _Replies, deadline_at: float) -> Item | None:
     """Wait for the next item, `None` at the end.
 
     Without the time-out a call to a deployment without a live replica would wait for ever.
     """
     async with asyncio.timeout(deadline_at + GRACE_S - time.time()):
-        return await anext(replies, None)
+        return await anext(cast("AsyncIterator[Item]", replies), None)
 
 
 def _replica_class(hosted: type[_Closable]) -> type:

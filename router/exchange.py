@@ -28,8 +28,8 @@ Onlooker = Callable[[Task, Decision, Answer, float], None]
 class Records(Protocol):
     """The part of the ledger an exchange writes."""
 
-    async def open_request(self, row: RequestOpened) -> None:
-        """Record a task and its route."""
+    def open_request(self, row: RequestOpened) -> None:
+        """Record a task and its route, before `close_request` does its end."""
         ...
 
     async def close_request(self, row: RequestClosed) -> None:
@@ -112,7 +112,7 @@ class Exchange:
 
     async def _run(self) -> None:
         office, task = self._office, self.task
-        opened = asyncio.create_task(office.records.open_request(self._opening_row()))
+        office.records.open_request(self._opening_row())
         outcome, answer = "abandoned", "{}"
         last: Answer | NoAnswer | None = None
         try:
@@ -128,7 +128,7 @@ class Exchange:
             raise
         finally:
             # A job of its own: all of it is done also when the caller goes meanwhile.
-            closing = asyncio.create_task(self._end(opened, outcome, answer, last))
+            closing = asyncio.create_task(self._end(outcome, answer, last))
             office.keep(closing)
             try:
                 await asyncio.shield(closing)
@@ -137,14 +137,8 @@ class Exchange:
                 if isinstance(last, Answer):
                     self._tell(last)
 
-    async def _end(
-        self,
-        opened: asyncio.Task[None],
-        outcome: str,
-        answer: str,
-        last: Answer | NoAnswer | None,
-    ) -> None:
-        await self._close(opened, outcome, answer)
+    async def _end(self, outcome: str, answer: str, last: Answer | NoAnswer | None) -> None:
+        await self._close(outcome, answer)
         for ending in self._endings:
             await ending(last)
 
@@ -157,12 +151,11 @@ class Exchange:
         except Exception:
             logger.exception("the onlooker failed", extra={"task": self.task.id})
 
-    async def _close(self, opened: asyncio.Task[None], outcome: str, answer: str) -> None:
+    async def _close(self, outcome: str, answer: str) -> None:
         row = RequestClosed(
             task_id=self.task.id, outcome=outcome, answer=answer, at=self._office.clock()
         )
         try:
-            await opened
             await self._office.records.close_request(row)
         except Exception:
             # The attempts are what money is counted from; they have rows of their own.
@@ -174,10 +167,18 @@ class Exchange:
             task_id=self.task.id,
             key_id=self.task.key_id,
             asked_model=self.task.model,
-            profile=json.dumps(asdict(self.decision.profile) | conversation),
-            route=json.dumps(asdict(self.decision.route)),
+            profile=_JSON.encode(_fields(self.decision.profile) | conversation),
+            route=_JSON.encode(self.decision.route),
             at=self._office.clock(),
         )
+
+
+def _fields(value: Any) -> dict[str, object]:  # noqa: ANN401  any dataclass
+    """Return the fields of a dataclass as they are: `asdict` copies all there is in them."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+_JSON = json.JSONEncoder(default=_fields)
 
 
 def summary(event: Answer | NoAnswer) -> dict[str, object]:

@@ -143,8 +143,8 @@ class Ledger:
         """
         await self._writer.write(operations.settle(row), settles=row)
 
-    async def open_request(self, row: RequestOpened) -> None:
-        """Record a task and its route."""
+    def open_request(self, row: RequestOpened) -> None:
+        """Record a task and its route, before long; lost if the process dies at once."""
         values = {
             "task_id": row.task_id,
             "key_id": row.key_id,
@@ -153,7 +153,7 @@ class Ledger:
             "route": row.route,
             "opened_at_ns": ns(row.at),
         }
-        await self._writer.write(execute(_OPEN, values))
+        self._writer.note(execute(_OPEN, values))
 
     async def close_request(self, row: RequestClosed) -> None:
         """Record how a task ended; only its first end counts."""

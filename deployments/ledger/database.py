@@ -18,6 +18,7 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 
+from deployments.ledger import quick
 from deployments.ledger.health import trouble_of
 
 BUSY_TIMEOUT_S = 10.0
@@ -109,18 +110,18 @@ class Database:
     def begin(self, connection: Connection) -> None:
         """Begin to write; in SQLite everybody else's writing waits from now on."""
         if self.is_postgres:
-            connection.exec_driver_sql("BEGIN")
+            quick.run(connection, "BEGIN")
             return
         self._turn.take()
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            quick.run(connection, "BEGIN IMMEDIATE")
         except BaseException:
             self._turn.pass_on()
             raise
 
     def commit(self, connection: Connection) -> None:
         """Make what was written since `begin` durable. If this fails, it may be so or not."""
-        connection.exec_driver_sql("COMMIT")
+        quick.run(connection, "COMMIT")
         self._turn.pass_on()
 
     def undo(self, connection: Connection) -> None:
@@ -128,7 +129,7 @@ class Database:
         # SQLite has rolled back by itself where a write failed for want of room.
         with suppress(DBAPIError):
             if not connection.invalidated:
-                connection.exec_driver_sql("ROLLBACK")
+                quick.run(connection, "ROLLBACK")
         self._turn.pass_on()
 
     @contextmanager

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, Executable
 
+from deployments.ledger import quick
 from deployments.ledger.machines import Touch
 from deployments.ledger.page import OPEN_STATES, Charge, Page, Row, amount
 from deployments.ledger.schema import attempts
@@ -89,7 +90,7 @@ def _settle(row: Settlement, page: Page) -> None:
 
 
 def _execute(statement: Executable, values: Mapping[str, object], page: Page) -> None:
-    page.connection.execute(statement, values)
+    quick.run(page.connection, statement, values)
 
 
 def ns(seconds: float | None) -> int | None:

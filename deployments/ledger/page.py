@@ -9,6 +9,7 @@ from typing import cast
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
+from deployments.ledger import quick
 from deployments.ledger.machines import Machines, Touch
 from deployments.ledger.schema import attempts, balances
 from deployments.ledger.schema import keys as callers
@@ -37,6 +38,7 @@ _BALANCES = (
     .order_by(balances.c.month, balances.c.scope)
     .with_for_update()
 )
+_COLUMNS = tuple(attempts.c.keys())
 _LATEST = select(func.max(balances.c.month))
 _KEY_SCOPE = "key:"
 _KEY_CAPS = select(callers.c.name, callers.c.month_cap_nano_usd).where(
@@ -99,12 +101,12 @@ class Page:
         """Read and lock the rows; always in one order, so that no two writers wait in a ring."""
         wanted = sorted(set(ids))
         if wanted:
-            rows = self.connection.execute(_ATTEMPTS, {"ids": wanted}).mappings()
-            self._attempts = {str(row["attempt_id"]): dict(row) for row in rows}
+            rows = quick.run(self.connection, _ATTEMPTS, {"ids": wanted})
+            self._attempts = {row[0]: dict(zip(_COLUMNS, row, strict=True)) for row in rows}
         keys = {key for row in self._attempts.values() for key in keys_of(row)}
         self.machines.load({touch.lease_id for touch in touches})
         if charges or touches:
-            month = self._month = self.connection.execute(_LATEST).scalar() or ""
+            month = self._month = quick.run(self.connection, _LATEST)[0][0] or ""
             for touch in touches:
                 month = max(month, month_of(touch.at))
                 keys.update(self.machines.keys_of(touch, month))
@@ -120,7 +122,7 @@ class Page:
         names = {
             scope.removeprefix(_KEY_SCOPE) for scope in charged if scope.startswith(_KEY_SCOPE)
         }
-        found = self.connection.execute(_KEY_CAPS, {"names": sorted(names)})
+        found = quick.run(self.connection, _KEY_CAPS, {"names": sorted(names)})
         self.caps = {**self.caps, **{f"{_KEY_SCOPE}{name}": cap for name, cap in found}}
 
     def _load_balances(self, keys: Sequence[BalanceKey]) -> None:
@@ -131,7 +133,7 @@ class Page:
             "months": sorted({month for month, _ in keys}),
             "scopes": sorted({scope for _, scope in keys}),
         }
-        for month, scope, spent, held in self.connection.execute(_BALANCES, among):
+        for month, scope, spent, held in quick.run(self.connection, _BALANCES, among):
             self._of(month)[scope] = Balance(spent=spent, held=held)
 
     def month_at(self, at: float) -> str:
@@ -182,16 +184,16 @@ class Page:
     def store(self) -> None:
         """Write what has changed: each row and each balance once."""
         if self._made:
-            self.connection.execute(_INSERT, list(self._made.values()))
+            quick.run_many(self.connection, _INSERT, list(self._made.values()))
         if self._changed:
             changed = [
                 {"id": attempt_id, **{name: row[name] for name in _CHANGING}}
                 for attempt_id, row in self._changed.items()
             ]
-            self.connection.execute(_UPDATE, changed)
+            quick.run_many(self.connection, _UPDATE, changed)
         if self._stale:
             stored = [_stored(key, self._of(key[0])[key[1]]) for key in sorted(self._stale)]
-            self.connection.execute(_STORE, stored)
+            quick.run_many(self.connection, _STORE, stored)
 
 
 def _stored(key: BalanceKey, balance: Balance) -> Row:

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import DBAPIError
 
-from deployments.ledger import health, journal
+from deployments.ledger import health, journal, quick
 from deployments.ledger.carrying import carry_over
 from deployments.ledger.database import Database, LedgerAwayError, LedgerError, lock_of
 from deployments.ledger.journal import Entry, Journal, JournalDamagedError
@@ -46,7 +46,7 @@ def group(connection: Connection, kept: Journal) -> Generator[Append]:
         catch_up(connection, kept)
 
         def append(entries: Sequence[Entry]) -> None:
-            connection.exec_driver_sql(_MARK, kept.append(entries))
+            quick.run(connection, _MARK, kept.append(entries))
 
         try:
             yield append
@@ -62,7 +62,7 @@ def catch_up(connection: Connection, kept: Journal) -> None:
     Raises:
         JournalDamagedError: the journal is damaged, or shorter than what was written.
     """
-    taken = {str(part): int(size) for part, size in connection.exec_driver_sql(health.MARKS)}
+    taken = {str(part): int(size) for part, size in quick.run(connection, health.MARKS)}
     there = journal.sizes(kept.folder)
     if taken == there:
         if not taken:

@@ -5,6 +5,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ from tercet.ledger import Settlement
 logger = logging.getLogger(__name__)
 
 MAX_GROUP = 256
-TICK_S = 1.0
-"""How often a writer without work looks whether it has to let go of the file."""
+TICK_S = 0.25
+"""How often a writer without work writes notes, and looks whether it has to let go of the file."""
 LOOK_AGAIN_S = 0.25
 LOOK_SELDOM_S = 10.0
 """How often it is looked whether somebody has restored what cannot be repaired."""
@@ -90,6 +91,8 @@ class Writer:
             self._away = str(failure)
             logger.warning("nothing is written yet: %s", failure)
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._notes: deque[Operation[Any]] = deque()
+        self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -110,11 +113,15 @@ class Writer:
             raise self._database.failure("does not answer", error) from error
 
     def note(self, operation: Operation[Any]) -> None:
-        """Write when there is time; lost if the process ends first."""
-        self._writes.put(_Write(operation, None))
+        """Write with what else is written, `TICK_S` later at most; lost if the process ends first.
+
+        It does not wake the writer: a transaction costs more than its rows.
+        """
+        self._notes.append(operation)
 
     def close(self) -> None:
         """Commit what is waiting and stop."""
+        self._is_closing = True
         self._writes.put(None)
         self._thread.join(CLOSING_S)
 
@@ -140,18 +147,26 @@ class Writer:
         self._disconnect()
 
     def _next_group(self) -> tuple[list[_Write], bool]:
-        """Wait a while for one write and take what else waits; False when the writer is to stop."""
-        group: list[_Write] = []
-        try:
+        """Wait a while for writes and take all that waits; False when the writer is to stop."""
+        writes: list[_Write] = []
+        write: _Write | None = None
+        with suppress(queue.Empty):
             write = self._writes.get(timeout=TICK_S)
             while write is not None:
-                group.append(write)
-                if len(group) == MAX_GROUP or self._writes.empty():
-                    return group, True
-                write = self._writes.get()
-        except queue.Empty:
-            return group, True
-        return group, False
+                writes.append(write)
+                if len(writes) == MAX_GROUP:
+                    break
+                write = self._writes.get_nowait()
+        is_stopping = write is None and self._is_closing
+        # What a note is about was written before it was made, and never is in this group.
+        return [*self._noted(), *writes], not is_stopping
+
+    def _noted(self) -> list[_Write]:
+        notes: list[_Write] = []
+        with suppress(IndexError):
+            while True:
+                notes.append(_Write(self._notes.popleft()))
+        return notes
 
     def _unfit(self) -> str | None:
         """Return why nothing may be written now; let go of the file, so that it can be mended."""

@@ -125,7 +125,10 @@ async def closing(
     mine: list[Step] = []
     speaker = question.seat.model
     spoken = False
-    async with aclosing(stage.call(question.call(wants_deltas=True))) as events:
+    task = question.task
+    # Whoever waits for the whole is told nothing before it; but bytes passed on come as pieces.
+    call = question.call(wants_deltas=task.is_streamed or task.verbatim is not None)
+    async with aclosing(stage.call(call)) as events:
         async for event in events:
             match event:
                 case Retry():

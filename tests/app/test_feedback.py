@@ -277,7 +277,7 @@ def test_where_the_local_model_came_to_nothing_the_label_is_of_who_answered(
             task_id=task_id, key_id="default", asked_model="auto", route=json.dumps(route),
             profile='{"kind": "lookup", "size_tokens": 12, "conversation": "c1"}', at=NOW,
         )  # fmt: skip
-        await ledger.open_request(opened)
+        ledger.open_request(opened)
         answer = json.dumps({"model": model})
         await ledger.close_request(
             RequestClosed(task_id=task_id, outcome="answered", answer=answer, at=NOW + 1.5)

@@ -89,7 +89,7 @@ def test_the_answer_and_its_notes_come_in_order_and_the_end_last() -> None:
 def test_the_ledgers_rows_are_told_when_they_change_and_until_they_are_whole(tmp_path) -> None:
     async def scenario() -> list[tuple[str, dict]]:
         ledger = Ledger(tmp_path / "ledger.sqlite3")
-        await ledger.open_request(opened())
+        ledger.open_request(opened())
         await ledger.reserve(reservation("a1"))
         looks = 0
 

@@ -200,7 +200,7 @@ async def _answered(ledger: Ledger, asked: Asked, limit: asyncio.Semaphore) -> N
         took = dice.lognormvariate(
             {"tier1": 3.2, "tier2": 2.6, "local": 4.2}.get(asked.tier, 1.2), 0.4
         )
-        await ledger.open_request(_opened(asked))
+        ledger.open_request(_opened(asked))
         is_lost = False
         for number in range(1, asked.rounds + 1):
             for place, seat in enumerate(SEATS[asked.tier]):

@@ -52,7 +52,6 @@ class Stream:
     def __init__(self, *replicas: list[Item | Exception]) -> None:
         self.replies = [Replies(said) for said in replicas]
         self.sent = 0
-        self.call = self
 
     def remote(self, call: Call) -> Replies:
         assert call is CALL
@@ -62,7 +61,7 @@ class Stream:
 
 def told(stream: Stream) -> list[Item]:
     async def main() -> list[Item]:
-        return [item async for item in _told(stream, CALL, SENDS)]
+        return [item async for item in _told(stream.remote, CALL, SENDS)]
 
     return asyncio.run(main())
 

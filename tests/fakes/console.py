@@ -129,7 +129,7 @@ async def task(ledger: Ledger, task_id: str, kind: str, tier: str, **changes: An
         route=json.dumps(route),
         at=at,
     )
-    await ledger.open_request(opened)
+    ledger.open_request(opened)
     for number, model in enumerate((HAIKU, "gemini-4-argon"), 1):
         row = {
             "task_id": task_id,

@@ -63,7 +63,7 @@ class Books:
     claiming: asyncio.Event = field(default_factory=asyncio.Event)
     read: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def open_request(self, row) -> None:
+    def open_request(self, row) -> None:
         self.opened.append(row)
 
     async def close_request(self, row) -> None:

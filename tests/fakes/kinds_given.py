@@ -39,7 +39,7 @@ async def answered(
         "seats": [{"model": model}],
         "assignment": assigned,
     }
-    await ledger.open_request(
+    ledger.open_request(
         RequestOpened(
             task_id=task_id,
             key_id="default",

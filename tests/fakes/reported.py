@@ -166,7 +166,7 @@ class _Task:
 
     async def write(self, ledger: Ledger) -> None:
         given = self.given
-        await ledger.open_request(self._opened())
+        ledger.open_request(self._opened())
         await ledger.reserve(
             Reservation(
                 attempt_id=f"att_{self.id}", task_id=self.id, key_id="default", tier=given["tier"],

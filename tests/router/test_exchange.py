@@ -27,7 +27,7 @@ class Rows:
         self.opened = []
         self.closed = []
 
-    async def open_request(self, row) -> None:
+    def open_request(self, row) -> None:
         self.opened.append(row)
 
     async def close_request(self, row) -> None:
@@ -35,7 +35,7 @@ class Rows:
 
 
 class Refusing(Rows):
-    async def open_request(self, row) -> None:
+    async def close_request(self, row) -> None:
         raise OSError("disk full")
 
 

@@ -56,7 +56,7 @@ def attempt(**changes: object) -> dict[str, object]:
 
 async def write(ledger: Ledger) -> None:
     """Write a task of one attempt from its opening to its end."""
-    await ledger.open_request(
+    ledger.open_request(
         RequestOpened(
             task_id="req_1",
             key_id="default",

@@ -177,7 +177,7 @@ def test_labels_of_the_release_before_are_kept_and_took_nobody_knows_how_long(ur
 def test_evidence_outlives_a_damaged_file(file: Path) -> None:
     known = Look(kind="lookup", is_suspected=True, document="{}", at=AT)
     with closing(Ledger(file, clock=lambda: AT)) as ledger:
-        asyncio.run(ledger.open_request(opened()))
+        ledger.open_request(opened())
         asyncio.run(ledger.reserve(reservation("a")))
         asyncio.run(ledger.note_sample(sample()))
         asyncio.run(ledger.note_audit(audit()))
@@ -202,7 +202,7 @@ def test_off_path_attempts_are_their_own_tasks_and_capped_as_evidence(
     off_path = {"key_id": EVIDENCE_KEY, "role": "shadow", "task_id": "req_1.shadow"}
 
     async def main() -> object:
-        await ledger.open_request(opened())
+        ledger.open_request(opened())
         await ledger.reserve(reservation("a"))
         await ledger.settle(settlement("a", settled_nano_usd=40))
         await ledger.reserve(reservation("b", **off_path))

@@ -93,8 +93,8 @@ def test_tasks_are_read_with_what_their_attempts_cost(
     ledger: Ledger, url: str, opening: Callable[..., Ledger]
 ) -> None:
     async def main() -> None:
-        await ledger.open_request(replace(opened("paid"), at=AT))
-        await ledger.open_request(replace(opened("unsent"), at=AT + 1))
+        ledger.open_request(replace(opened("paid"), at=AT))
+        ledger.open_request(replace(opened("unsent"), at=AT + 1))
         for attempt in ("a", "b"):
             await ledger.reserve(reservation(attempt, task_id="paid"))
             await ledger.settle(settlement(attempt, settled_nano_usd=40))

@@ -146,7 +146,7 @@ def test_an_operator_sees_versions_and_locks(ledger: Ledger, url: str) -> None:
 
 def test_what_was_learned_outlives_a_damaged_file(file: Path) -> None:
     with closing(Ledger(file, clock=lambda: AT)) as ledger:
-        asyncio.run(ledger.open_request(opened()))
+        ledger.open_request(opened())
         asyncio.run(ledger.reserve(reservation("a")))
         asyncio.run(ledger.note_labels([label()]))
         put(ledger, "v1")

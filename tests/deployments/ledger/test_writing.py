@@ -313,7 +313,7 @@ def test_an_unknown_task_is_none(ledger: Ledger) -> None:
 
 def test_a_task_comes_with_its_attempts_in_the_order_they_were_made(ledger: Ledger) -> None:
     async def main() -> None:
-        await ledger.open_request(opened())
+        ledger.open_request(opened())
         await ledger.reserve(reservation("att_1_late", at=AT + 1))
         await ledger.reserve(reservation("att_2_early"))
         await ledger.reserve(reservation("att_of_another", task_id="req_2"))
@@ -338,7 +338,7 @@ def test_a_task_comes_with_its_attempts_in_the_order_they_were_made(ledger: Ledg
 
 def test_a_task_is_closed_once(ledger: Ledger) -> None:
     async def main() -> dict[str, object]:
-        await ledger.open_request(opened())
+        ledger.open_request(opened())
         await ledger.close_request(closed("abandoned"))
         await ledger.close_request(closed("answered"))
         found = await ledger.task("req_1")
@@ -409,7 +409,7 @@ def test_the_journal_has_every_change_of_an_attempt(tmp_path: Path) -> None:
         ledger.mark_sent(sent("a"))
         await ledger.settle(settlement("a"))
         await ledger.settle(settlement("a"))
-        await ledger.open_request(opened())  # no money moves
+        ledger.open_request(opened())  # no money moves
 
     with closing(Ledger(file)) as ledger:
         asyncio.run(main(ledger))

@@ -65,7 +65,7 @@ def ledger(tmp_path: Path) -> Path:
     path = tmp_path / "ledger.sqlite3"
 
     async def write(books: Ledger) -> None:
-        await books.open_request(opened())
+        books.open_request(opened())
         await books.reserve(reservation("att_1"))
         await books.settle(settlement("att_1"))
         await books.close_request(closed("answered"))

@@ -86,12 +86,10 @@ def test_labels_of_tasks_in_the_ledger_take_kind_cost_and_propensity_from_there(
              "policy": "v7"}  # fmt: skip
     row = opened("t1")
     with closing(Ledger(file)) as ledger:
-        asyncio.run(
-            ledger.open_request(
-                type(row)(
-                    task_id="t1", key_id="k", asked_model="auto", profile=json.dumps(profile),
-                    route=json.dumps(route), at=AT,
-                )
+        ledger.open_request(
+            type(row)(
+                task_id="t1", key_id="k", asked_model="auto", profile=json.dumps(profile),
+                route=json.dumps(route), at=AT,
             )
         )  # fmt: skip
         asyncio.run(

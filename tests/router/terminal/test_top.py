@@ -59,16 +59,16 @@ async def _fill(ledger: Ledger) -> None:
     pair = {"lead": HAIKU, "member": FLASH}
     answered = {"model": HAIKU, "degraded": ["member:timeout"]}
     failures = {"failures": [{"model": OPUS, "kind": "overloaded"}]}
-    await ledger.open_request(opened("req_old", AT - 100_000, pair))
+    ledger.open_request(opened("req_old", AT - 100_000, pair))
     for number, (at, cost) in enumerate([(AT - 5_000, 2 * USD), (AT - 30, USD // 2)]):
         task = f"req_{number}"
-        await ledger.open_request(opened(task, at, pair))
+        ledger.open_request(opened(task, at, pair))
         await ledger.reserve(reservation(f"att_{number}", task_id=task, at=at, tier="tier3"))
         await ledger.settle(settlement(f"att_{number}", settled_nano_usd=cost, at=at + 2))
         await ledger.close_request(closed(task, at + 2.5, answered, "answered"))
-    await ledger.open_request(opened("req_failed", AT - 20, {"brain": OPUS}, "tier1"))
+    ledger.open_request(opened("req_failed", AT - 20, {"brain": OPUS}, "tier1"))
     await ledger.close_request(closed("req_failed", AT - 10, failures, "failed"))
-    await ledger.open_request(opened("req_open", AT - 1, {"brain": OPUS}, "tier1"))
+    ledger.open_request(opened("req_open", AT - 1, {"brain": OPUS}, "tier1"))
     await ledger.open_lease(opened_lease("lease-1", at=AT - 600))
     await ledger.see_lease(lease_seen("running", AT - 300, "lease-1"))
 
@@ -149,7 +149,7 @@ def test_a_later_frame_has_what_came_since_and_drops_yesterday(ledger: Path) -> 
     eyes = Eyes(ledger, CONFIG)
     eyes.look(AT)
     with closing(Ledger(ledger, clock=lambda: AT)) as books:
-        asyncio.run(books.open_request(opened("req_new", AT + 5, {"single": HAIKU})))
+        books.open_request(opened("req_new", AT + 5, {"single": HAIKU}))
         late = closed("req_open", AT + 6, {"model": OPUS}, "answered")
         asyncio.run(books.close_request(late))
     found = eyes.look(AT + 10)
