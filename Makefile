@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench chaos clients vps_1 vllm local-demo gpu-demo demo-quarter check fix lock sbom clean
+.PHONY: help run test bench bench-peers chaos clients vps_1 vllm local-demo gpu-demo demo-quarter check fix lock sbom clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -28,6 +28,7 @@ test: $(VENV)/.dev ## run the whole test suite
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.dev ## measure, print the tables and store them in bench/results (minutes)
+	$(BIN)/python -m bench.gateway --save
 	$(BIN)/python bench/classify.py --save
 	PYTHONPATH=tests $(BIN)/python -m bench.ledger --save
 	PYTHONPATH=tests $(BIN)/python -m bench.race --save
@@ -37,6 +38,10 @@ bench: $(VENV)/.dev ## measure, print the tables and store them in bench/results
 	$(BIN)/python -m bench.critical_fuzz
 	$(BIN)/python -m bench.months --processes 2 --months 200 --others 40
 	PYTHONPATH=tests $(BIN)/python -m bench.console --save
+
+bench-peers: $(VENV)/.dev ## measure what Tercet adds to a request, beside other gateways (800 MB, minutes)
+	$(BIN)/python -m bench.gateway.peers --install
+	$(BIN)/python -m bench.gateway --peers --save
 
 chaos: $(VENV)/.dev ## kill everything at every point, and judge by the bill (ARGS="--requests 10000")
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)

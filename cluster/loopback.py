@@ -70,8 +70,8 @@ def overlay(
 ) -> Mapping[str, Any]:
     """Return `serve_config.yaml` for one machine: this port, so many replicas, quick to stop.
 
-    `local` are the `args` of the application of that name; `None` leaves it out. `dashboard` is the
-    address of Ray's, which the console links to.
+    `local` are the `args` of the application of that name; `None` leaves it out, and with it the
+    gateway's `Local`. `dashboard` is the address of Ray's, which the console links to.
     """
     config = cast("dict[str, Any]", yaml.safe_load(serve_config.read_text(encoding="utf-8")))
     config["http_options"] |= {"host": HOST, "port": port}
@@ -83,6 +83,8 @@ def overlay(
     console["args"] = {"gateway": f"http://{HOST}:{port}", "dashboard": dashboard}
     if local is None:
         config["applications"] = [gateway, console]
+        gateway["args"] = {"local": False}
+        gateway["deployments"] = [d for d in gateway["deployments"] if d["name"] != "Local"]
     else:
         model["args"] = dict(local)
         model["deployments"] = [{"name": "Engine", "graceful_shutdown_timeout_s": STOP_S}]

@@ -28,6 +28,9 @@ class Arguments(BaseModel):
 
     config: Path | None = None
     """Folder of the configuration; the project's own `config/` if left out."""
+    local: bool = True
+    """Whether to build `Local`. `serve_config.yaml` names it, so it is built though it may have no
+    model to ask; `make run` leaves both out then, which saves a replica's memory."""
 
 
 def build(args: Arguments) -> Application:
@@ -41,8 +44,8 @@ def build(args: Arguments) -> Application:
     config = load(args.config)
     tiers = [tier for tier in config.catalog.tiers if tier != LOCAL]
     proxies = {tier: deploy(TierProxy, tier.capitalize(), tier, config) for tier in tiers}
-    # Also without a local model: `serve_config.yaml` names each deployment.
-    proxies[LOCAL] = deploy(LocalProxy, LOCAL.capitalize(), config)
+    if args.local:
+        proxies[LOCAL] = deploy(LocalProxy, LOCAL.capitalize(), config)
     auditor = deploy(Auditor, "Auditor", config)
     return deploy_http(Ingress, "Ingress", config, proxies, auditor)
 

@@ -177,7 +177,9 @@ def _among(
     open_kinds: tuple[TaskKind, ...], kinds: Mapping[TaskKind, float], taxonomy: Taxonomy
 ) -> dict[TaskKind, float]:
     """Return the probabilities given that the kind is an open one."""
-    whole = sum(kinds.get(name, 0.0) for name in open_kinds)
+    whole = sum([kinds.get(name, 0.0) for name in open_kinds])
+    if whole and len(open_kinds) == len(taxonomy.kinds):
+        return {name: kinds.get(name, 0.0) / whole for name in open_kinds}
     if not whole:
         return {name: 1 / len(open_kinds) if name in open_kinds else 0.0 for name in taxonomy.names}
     return {
@@ -191,7 +193,7 @@ def _raised(
     """Return the most capable kind that is plausible: the likeliest, or one of a higher tier."""
     if kinds[best] > 1 - floor:
         return best
-    ranks = {name: taxonomy.rules_of(name).rank for name in kinds}
+    ranks = {rules.name: rules.rank for rules in taxonomy.kinds}
     for rank in range(ranks[best]):
         able = [name for name in kinds if ranks[name] <= rank]
         if sum(kinds[name] for name in able) >= floor:
@@ -202,7 +204,7 @@ def _raised(
 def _mass(kinds: Mapping[TaskKind, float], kind: TaskKind, taxonomy: Taxonomy) -> float:
     """Return the probability of the kinds that need no more capable a tier."""
     rank = taxonomy.rules_of(kind).rank
-    return sum(share for name, share in kinds.items() if taxonomy.rules_of(name).rank == rank)
+    return sum([kinds[rules.name] for rules in taxonomy.kinds if rules.rank == rank])
 
 
 def _doubt(kind: TaskKind, best: TaskKind, kinds: Mapping[TaskKind, float]) -> tuple[str, ...]:
@@ -219,6 +221,9 @@ def _left_open(hints: Hints, taxonomy: Taxonomy) -> tuple[TaskKind, ...]:
 
     Work of any kind can be critical, so only a false `is_critical` rules a kind out.
     """
+    said = (hints.requires_design, hints.requires_implementation, hints.is_routine)
+    if said == (None, None, None) and hints.is_critical is not False:
+        return taxonomy.names
     fitting = tuple(
         rules.name
         for rules in taxonomy.kinds

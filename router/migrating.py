@@ -49,8 +49,9 @@ def migrating(policy: Policy) -> Policy:
                 found = not_drawn(found, stand.why, task, choices)
             return found if isinstance(found, Refused) else replace(found, assignment=assignment)
         is_told = assignment is not None or (profile.is_routine and choices.local is not None)
-        reason = f"{others.reason}; {stand.why}" if is_told else others.reason
-        return replace(others, reason=reason, assignment=assignment)
+        if not is_told:
+            return others
+        return replace(others, reason=f"{others.reason}; {stand.why}", assignment=assignment)
 
     return route
 
@@ -76,7 +77,7 @@ def _is_left_alone(task: Task, migrations: Migrations, choices: Choices) -> bool
         migrations.rules.phase == "ungated"
         or (task.hints.tier or task.model) != AUTO
         or choices.outlook.step >= CHEAPEST
-        or tiers_of(task, choices) == [LOCAL]
+        or (choices.local is not None and tiers_of(task, choices) == [LOCAL])
     )
 
 

@@ -25,8 +25,11 @@ def route_by_complexity(task: Task, profile: Profile, choices: Choices) -> Route
     may take choices away.
     """
     key = choices.keys.get(task.key_id)
-    choices = replace(choices, models=None if key is None else key.models)
-    if not permitted(task, choices):
+    models = None if key is None else key.models
+    if models != choices.models:
+        choices = replace(choices, models=models)
+    tiers = permitted(task, choices)
+    if not tiers:
         return Refused(reason=f"the key {task.key_id} may use no tier and model that is there")
     if choices.outlook.step >= CHEAPEST:
         return _spare(task, profile, choices)
@@ -34,13 +37,13 @@ def route_by_complexity(task: Task, profile: Profile, choices: Choices) -> Route
     if named != AUTO:
         return _as_named(task, profile, named, choices)
     wish, why = _wish(profile, choices)
-    name, limits, degraded = _allowed(wish, task, profile, choices)
+    name, limits, degraded = _allowed(wish, task, profile, tiers, choices)
     why = "; ".join([why, *limits])
     if name == LOCAL:
         route = to_local(task, profile, why, other_than_local(task, profile, why, choices), choices)
     else:
         route = tier_route(task, name, why, choices, profile)
-    return route if isinstance(route, Refused) else _marked(route, *degraded)
+    return _marked(route, *degraded) if degraded and isinstance(route, Route) else route
 
 
 def _marked(route: Route, *degraded: str) -> Route:
@@ -63,14 +66,13 @@ def _wish(profile: Profile, choices: Choices) -> tuple[str, str]:
 
 
 def _allowed(
-    wish: str, task: Task, profile: Profile, choices: Choices
+    wish: str, task: Task, profile: Profile, tiers: list[str], choices: Choices
 ) -> tuple[str, list[str], tuple[str, ...]]:
     """Return the tier nearest to the plan's choice that budget and key allow, and what they took.
 
     Nearest is the next less capable tier; where there is none, the next more capable one.
     """
     outlook, kept = choices.outlook, choices.budget.premium_kinds
-    tiers = permitted(task, choices)
     affordable = [name for name in tiers if name != PREMIUM]
     if outlook.step < NO_PREMIUM or profile.kind in kept or not affordable:
         affordable = tiers

@@ -11,8 +11,12 @@ _INVISIBLE: Final = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
 """Controls, format characters, tags, variation selectors, halves of pairs: they show nothing."""
-_CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
-_STRETCHED: Final = re.compile(r"[^\S\n]{3,}|\s*\n\s*\n\s*\n\s*|(?:[.!?;,:~=*_+-] ?){9,}")
+_CONTROLS: Final = dict.fromkeys((*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F))
+_STRETCHED: Final = re.compile(
+    # The first three characters tell that most places are none, before three ways are tried.
+    r"(?=[\s.!?;,:~=*_+-]{3})"
+    r"(?:[^\S\n]{3,}|\s*\n\s*\n\s*\n\s*|(?:[.!?;,:~=*_+-] ?){9,})"
+)
 _STRETCH_MARKS: Final = (
     *("   ", "\n\n\n", "\n \n", "\t\t\t", "......", ". . .", "!!!!!!", "??????", "------"),
     *("======", "******", "______", "~~~~~~", "- - -", ";;;;;;", ",,,,,,"),
@@ -49,7 +53,7 @@ _SENTENCE: Final = re.compile(r"[^.!?;:\n]+")
 def canonical(text: str) -> str:
     """Return a text without what cannot be seen, in plain letters, with its gaps closed."""
     if text.isascii():
-        plain = text if text.isprintable() else _CONTROLS.sub("", text)
+        plain = text.translate(_CONTROLS)
     else:
         plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
         plain = _plain_letters(_PILED.sub("", plain))
@@ -69,7 +73,7 @@ def _closed(gap: re.Match[str]) -> str:
 
 def _plain_letters(text: str) -> str:
     """Spell every word in one alphabet."""
-    if not _MIXED.search(text) and (_GENUINE.search(text) or not _CYRILLIC.search(text)):
+    if not _CYRILLIC.search(text) or (_GENUINE.search(text) and not _MIXED.search(text)):
         return text
     return _SENTENCE.sub(_in_plain_letters, text)
 

@@ -123,6 +123,8 @@ class _Sentences:
         return self.known[first, last]
 
     def _heard(self, first: int, last: int) -> Heard | None:
+        if self.chars_left < 0:
+            return None
         start, end = self.spans[first][0], self.spans[last][1] + _CLOSING_CHARS
         if last + 1 < len(self.spans):
             end = min(end, self.spans[last + 1][0])
@@ -159,8 +161,13 @@ class _Sentences:
         """Return the first and the last sentence that speak of software, or go on with it."""
         concepts = _GOES_ON if self.all.earlier else _SUBJECT
         about = [at for at in sorted(self.spoken) if not concepts.isdisjoint(self.spoken[at])]
-        meant = [at for at in about if not is_claim(self.text, self.spans[at])] or about
-        return (meant[0], meant[-1]) if meant else None
+        if not about:
+            return None
+        first = next((at for at in about if self._is_meant(at)), about[0])
+        return first, next((at for at in reversed(about) if self._is_meant(at)), about[-1])
+
+    def _is_meant(self, at: int) -> bool:
+        return not is_claim(self.text, self.spans[at])
 
 
 def capable_part(heard: Heard, is_capable: Judge) -> Heard | None:
@@ -192,23 +199,28 @@ def _spoken(text: str, spans: Sequence[Span], heard: Heard) -> _Sentences | None
 
 def _said(sentence: str) -> str:
     """Return what is said in a sentence; code between fences says nothing."""
+    if _FENCE not in sentence:
+        return sentence
     pieces = sentence.split(_FENCE)
     return "\n".join(pieces[0::2]) if len(pieces) % 2 else sentence
 
 
 def _most_evidence(concepts: set[str]) -> float:
     """Return the most evidence for capable work that phrases of these concepts can be."""
-    return sum(
-        _ALONE.get(concept, 0.0)
-        + max((_WITH[concept].get(thing, 0.0) for thing in concepts), default=0.0)
-        for concept in concepts
-        if concept in _WITH or concept in _ALONE
-    )
+    most = 0.0
+    for concept in concepts:
+        things = _WITH.get(concept)
+        acting = max([things.get(thing, 0.0) for thing in concepts]) if things else 0.0
+        most += _ALONE.get(concept, 0.0) + acting
+    return most
 
 
 def _most_together(most: Mapping[int, float]) -> float:
     """Return the most that sentences near each other can be together."""
-    return max((sum(most.get(at + step, 0.0) for step in range(_NEAR)) for at in most), default=0.0)
+    begin = [at for at, first in most.items() if first]
+    return max(
+        [sum([most.get(at + step, 0.0) for step in range(_NEAR)]) for at in begin], default=0.0
+    )
 
 
 def _shape_evidence(text: str, spoken: Mapping[int, set[str]]) -> float:

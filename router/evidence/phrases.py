@@ -83,7 +83,7 @@ class Hit:
 
 def concepts_of(hits: Iterable[Hit]) -> frozenset[str]:
     """Return every concept that one of the phrases may stand for."""
-    return frozenset(concept for hit in hits for concept in hit.concepts)
+    return frozenset[str]().union(*[hit.concepts for hit in hits])
 
 
 def word_count(tokens: Sequence[str]) -> int:
@@ -117,6 +117,8 @@ def hits_of(tokens: Sequence[str]) -> list[Hit]:
     force = 1.0
     for start, end, sentence in _spans(tokens):
         found = list(_hits_in(tokens[start:end], start, sentence))
+        if not found:
+            continue
         mentions = concepts_of(found)
         if "meta" in mentions:
             hits = [hit for hit in hits if hit.sentence != sentence]
@@ -175,9 +177,13 @@ def _phrases_in(words: Sequence[str]) -> Iterator[tuple[int, int, _Concepts]]:
     """Yield where known phrases start and end, and what they mean; the longest of several."""
     ends = 0
     for at, word in enumerate(words):
-        if at < ends:
+        entries = _entries_of(word[:_WORD_CHARS])
+        if not entries or at < ends:
             continue
-        for rest, concepts in _entries_of(word[:_WORD_CHARS]):
+        following = words[at + 1] if at + 1 < len(words) else ""
+        for rest, concepts in entries:
+            if rest and rest[0] != following:
+                continue
             after = at + 1 + len(rest)
             if not rest or tuple(words[at + 1 : after]) == rest:
                 ends = after

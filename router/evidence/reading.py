@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from operator import attrgetter
 from typing import Final
 
 from router.evidence.asked import Asked, asked
@@ -57,6 +58,7 @@ _PASTED_LINE: Final = re.compile(
 _TAG: Final = re.compile(r"<([A-Za-z][\w-]*)[^>]*>$")
 _SAID_AFTER_TAG: Final = re.compile(r"<[A-Za-z][\w-]*>[^<>{}=]{24,}$")
 """A sentence behind a tag that nothing closes."""
+_CODE_ENDS: Final = ("{", "}", ";")
 _CODE_END: Final = re.compile(
     r"^(?!\s*(?:[\w',%.()-]+ ){6}|.*[\u4e00-\u9fff]{4}).*[{};]$|[=()].*[{};]$"
 )
@@ -165,9 +167,7 @@ def read(excerpt: Excerpt) -> Reading:
         opening=concepts_of(hit for hit in hits if hit.opens),
         last_sentence=concepts_of(hit for hit in hits if hit.sentence == last),
         software_phrases=_software_phrases(hits),
-        strongest=max(
-            (one.weight for one in found if one.signal.kind not in FAMILIES), default=0.0
-        ),
+        strongest=next((one.weight for one in found if one.signal.kind not in FAMILIES), 0.0),
     )
     shapes = [shape for shape, holds in SHAPES.items() if holds(facts)]
     shapes += sorted(facts.finer)
@@ -206,14 +206,15 @@ def _parted(pieces: Sequence[str]) -> _Parts:
         lines = lines[:_LINES] + lines[-_LINES:]
     whole = pieces[0::2]
     for line in map(str.strip, lines):
-        tag = None if closing else _TAG.match(line)
+        opens = not closing and line.startswith("<")
+        tag = _TAG.match(line) if opens else None
         if tag and any(f"</{tag[1]}>" in piece for piece in whole):
             closing = f"</{tag[1]}>"
-        if not closing and _SAID_AFTER_TAG.match(line):
+        if opens and not closing and _SAID_AFTER_TAG.match(line):
             said.append(line.split(">", 1)[1])
         elif closing or _PASTED_LINE.match(line):
             pasted.append(line)
-        elif _CODE_LINE.match(line) or _CODE_END.search(line):
+        elif _CODE_LINE.match(line) or (line.endswith(_CODE_ENDS) and _CODE_END.search(line)):
             code.append(line)
         else:
             said.append(line)
@@ -266,11 +267,13 @@ def _strongest(hits: Sequence[Hit]) -> list[_Found]:
     """Return the signals in words, strongest first; one a kind for each phrase and statement."""
     strongest: list[_Found] = []
     seen: set[tuple[str, int | str]] = set()
-    for found in sorted(_found(hits), key=lambda found: -found.weight):
-        of_phrase = (found.signal.kind, found.hit.at)
-        of_statement = (found.signal.kind, found.signal.said)
-        if found.weight > 0 and of_phrase not in seen and of_statement not in seen:
-            seen |= {of_phrase, of_statement}
+    telling = [found for found in _found(hits) if found.weight > 0]
+    for found in sorted(telling, key=attrgetter("weight"), reverse=True):
+        signal = found.signal
+        of_phrase, of_statement = (signal.kind, found.hit.at), (signal.kind, signal.said)
+        if of_phrase not in seen and of_statement not in seen:
+            seen.add(of_phrase)
+            seen.add(of_statement)
             strongest.append(found)
     return strongest
 
@@ -320,9 +323,10 @@ def _object_of(hits: Sequence[Hit], index: int, wanted: frozenset[str]) -> Hit |
 def _object_ahead(hits: Sequence[Hit], index: int, wanted: frozenset[str]) -> Hit | None:
     """Return the next object; of nouns side by side the last: a "payment architecture" is one."""
     found: Hit | None = None
-    for other in islice(hits, index + 1, None):
-        is_far = other.at - hits[index].at > _REACH_AHEAD_TOKENS
-        if is_far or other.sentence != hits[index].sentence:
+    sentence, reach = hits[index].sentence, hits[index].at + _REACH_AHEAD_TOKENS
+    for at in range(index + 1, len(hits)):
+        other = hits[at]
+        if other.at > reach or other.sentence != sentence:
             return found
         if found is not None and (other.at != found.ends or wanted.isdisjoint(other.concepts)):
             return found
@@ -332,10 +336,10 @@ def _object_ahead(hits: Sequence[Hit], index: int, wanted: frozenset[str]) -> Hi
 
 
 def _object_behind(hits: Sequence[Hit], index: int, wanted: frozenset[str]) -> Hit | None:
+    sentence, reach = hits[index].sentence, hits[index].at - _REACH_BACK_TOKENS
     for at in range(index - 1, -1, -1):
         other = hits[at]
-        is_far = hits[index].at - other.at > _REACH_BACK_TOKENS
-        if is_far or other.sentence != hits[index].sentence:
+        if other.at < reach or other.sentence != sentence:
             return None
         if not wanted.isdisjoint(other.concepts):
             return other

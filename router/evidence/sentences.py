@@ -8,20 +8,22 @@ from router.evidence.lexicon import LEXICON
 
 _CAPITAL: Final = "A-Z\u00c0-\u00de\u0410-\u042f"
 _SMALL: Final = "a-z\u00df-\u00ff\u0430-\u044f"
+# Of this pattern and others below, what stands first tells most places apart, all ways at once.
 _BOUNDARY: Final = re.compile(
-    rf"[\n\t]+|[!?;]+\s*|\.(?=[\s{_CAPITAL}\u4e00-\u9fff]|$)\s*|[\u3002\uff01\uff1f\uff1b]\s*"
+    r"(?=[\n\t !?;.\u3002\uff01\uff1f\uff1b])"
+    rf"(?:[\n\t]+|[!?;]+\s*|\.(?=[\s{_CAPITAL}\u4e00-\u9fff]|$)\s*|[\u3002\uff01\uff1f\uff1b]\s*"
     rf"| +(?:(?:--|[\u2013\u2014|]) +|(?=[{_CAPITAL}][{_SMALL}']|A [a-z]|[A-Z]{{4,}}:|[Xx]-\w"
-    rf"|[\u4e00-\u9fff]{{2}}))"
+    rf"|[\u4e00-\u9fff]{{2}})))"
 )
 """Where a sentence may begin: after a stop, with a capital letter, before a claim."""
 _WORD: Final = re.compile(r"\w+")
 _GLUED: Final = re.compile(
-    rf"[.:;](?=[{_CAPITAL}])(?<=\w.)|[!?;](?=\w)(?<=\w.)"
-    r"|\.(?=[a-z]{2,} [a-z]|[\u0430-\u044f]{2})(?<=[^\W\d_]{3}.)"
+    rf"(?=[.:;!?])(?:[.:;](?=[{_CAPITAL}])(?<=\w.)|[!?;](?=\w)(?<=\w.)"
+    r"|\.(?=[a-z]{2,} [a-z]|[\u0430-\u044f]{2})(?<=[^\W\d_]{3}.))"
 )
 """Where a sentence stands right behind the stop of another."""
 _JUNK: Final = re.compile(
-    r"(?:(?<!\S)(?!\w+[.?!])|(?<=\w[.?!]))"
+    r"(?=[!-~]{20})(?:(?<!\S)(?!\w+[.?!])|(?<=\w[.?!]))"
     r"(?:[!-~]{19,}[!-&(-@\[-`{-~](?!\s)|[!-~]{20,}(?=\s|$))"
 )
 """What is no word and no sentence: base64, a key, a long path."""
@@ -33,7 +35,11 @@ _CLAIM: Final = re.compile(
 )
 """A sentence about how the message is to be handled."""
 _CLAIMS: Final = " ".join(f"{LEXICON['meta']}, {LEXICON['claim']}".split()).split(", ")
+_FIRST: Final = "ct" + "".join(sorted({claim[0] for claim in _CLAIMS if claim.isascii()}))
+_FIRST_WIDE: Final = "\u0451" + "".join(sorted({c[0] for c in _CLAIMS if not c.isascii()}))
+"""Letters that begin one of them; those with wide letters may begin within a word."""
 _META: Final = re.compile(
+    rf"(?=\b[{_FIRST}]|[{_FIRST_WIDE}])"
     r"(?:\b(?:classify this|treat (?:this|it)) as(?: \w+){1,3}(?=[,.;:!?\n]|$)|"
     + "|".join(
         rf"\b{claim}\b" if claim.isascii() else claim.replace("\u0435", "[\u0435\u0451]")
@@ -112,7 +118,9 @@ def sentences_of(text: str) -> tuple[str, list[Span]]:
     known: set[str] = set()
     start = size = 0
     blocks = _code_blocks(text)
-    gaps = [gap.span() for gap in _BOUNDARY.finditer(text) if not _is_within(gap.start(), blocks)]
+    gaps = [gap.span() for gap in _BOUNDARY.finditer(text)]
+    if blocks:
+        gaps = [gap for gap in gaps if not _is_within(gap[0], blocks)]
     for end, following in (*gaps, (len(text), len(text))):
         sentence = text[start:end]
         if (sentence not in known or _FENCE in sentence) and _WORD.search(sentence):

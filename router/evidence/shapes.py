@@ -1,9 +1,10 @@
 """What a message looks like: an error is shown, a question is short, nothing is about software."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from router.evidence.signals import SINGLES
@@ -15,6 +16,8 @@ SOFTWARE: Final = frozenset(
     )
 )
 """Concepts that show that a message is about software."""
+_NOT_PLAIN: Final = SOFTWARE | {"ours", "refers", "scale", "what now"}
+"""Concepts of a question that belongs to what was said before it."""
 
 _STRONG: Final = 2.5
 """Weight of a signal from which what is asked for is plain."""
@@ -99,8 +102,8 @@ class Facts:
     @cached_property
     def software(self) -> int:
         """How many things in the message are about software."""
-        jargon = 0 if self.shows_formulas else len(_jargon(self.ends))
-        return self.software_phrases + min(2, jargon) + bool(self.code) + self.shows_error
+        jargon = [] if self.shows_formulas else list(islice(_jargon(self.ends), 2))
+        return self.software_phrases + len(jargon) + bool(self.code) + self.shows_error
 
     @cached_property
     def is_about_software(self) -> bool:
@@ -157,10 +160,11 @@ class Facts:
         return not self.mentions.isdisjoint(("broken off", "failure", "bug"))
 
 
-def _jargon(text: str) -> set[str]:
+def _jargon(text: str) -> Iterator[str]:
     words = {word.strip(_AROUND_WORDS) for word in text.split()}
-    unusual = (word for word in words if not (word.isalpha() and word.islower()))
-    return {word for word in unusual if _JARGON.fullmatch(word.removesuffix("."))}
+    for word in words:
+        if not (word.isalpha() and word.islower()) and _JARGON.fullmatch(word.removesuffix(".")):
+            yield word
 
 
 def _is_small_edit(facts: Facts) -> bool:
@@ -192,14 +196,10 @@ def _is_statement(facts: Facts) -> bool:
 
 def _ends_in_plain_question(facts: Facts) -> bool:
     """Whether the last sentence is a question that has nothing to do with those before it."""
+    if "ask" not in facts.last_sentence or not facts.last_sentence.isdisjoint(_NOT_PLAIN):
+        return False
     last = _SENTENCE_END.split(facts.ends.rstrip())[-1]
-    return (
-        "ask" in facts.last_sentence
-        and facts.last_sentence.isdisjoint(SOFTWARE | {"ours", "refers", "scale", "what now"})
-        and "?" in last
-        and len(last.split()) >= 4
-        and not facts.shows_error
-    )
+    return "?" in last and len(last.split()) >= 4 and not facts.shows_error
 
 
 def _asks_at_length(facts: Facts) -> bool:
@@ -226,7 +226,7 @@ SHAPES: Final[Mapping[str, Callable[[Facts], bool]]] = {
     "long software question": _asks_at_length,
     "plain question": _ends_in_plain_question,
     "question mark": lambda f: f.has_question_mark,
-    "short": lambda f: f.words <= 8 and f.mentions.isdisjoint(SINGLES),
+    "short": lambda f: f.words <= 8 and SINGLES.keys().isdisjoint(f.mentions),
     "choices given": lambda f: any(b in f.text and c in f.text for b, c in _CHOICE_MARKS),
     "formulas shown": lambda f: f.shows_formulas,
     "arithmetic shown": lambda f: f.shows_arithmetic,
@@ -238,8 +238,8 @@ SHAPES: Final[Mapping[str, Callable[[Facts], bool]]] = {
     "small talk": lambda f: "chatter" in f.finer and f.words <= _SMALL_TALK_WORDS,
     "greeting alone": lambda f: "greeting" in f.finer and f.words <= _GREETING_WORDS,
     "no software": lambda f: not f.is_about_software,
-    "software statement": lambda f: _is_statement(f) and not f.speaks_of_trouble,
-    "symptom": lambda f: _is_statement(f) and f.speaks_of_trouble,
+    "software statement": lambda f: not f.speaks_of_trouble and _is_statement(f),
+    "symptom": lambda f: f.speaks_of_trouble and _is_statement(f),
     "outage": lambda f: (
         f.is_about_software and f.speaks_of_trouble and bool(_DURATION.search(f.ends))
     ),

@@ -20,6 +20,8 @@ REQUEST: Final = 2.0
 _REQUEST_ON_CODE: Final = 1.0
 """The same where code, a diff or an error is shown: some work on it is wanted."""
 _SHOWN: Final = frozenset(("code shown", "diff shown", "error shown"))
+_COLUMNS: Final = tuple(zip(*WEIGHTS, strict=True))
+"""What each feature says of every kind."""
 _MOST: Final = 8.0
 """Evidence above this says no more."""
 
@@ -63,19 +65,18 @@ def features(scores: Mapping[TaskKind, float], broad: TaskKind) -> list[float]:
     Evidence for a finer kind is seen beside a choice of its family alone.
     """
     seen = [
-        min(scores[kind], _MOST) if FAMILIES.get(kind, broad) == broad or kind in BROAD else 0.0
-        for kind in KINDS
+        min(scores[kind], _MOST) if FAMILIES.get(kind, broad) == broad else 0.0 for kind in KINDS
     ]
     return seen + [1.0 if kind == broad else 0.0 for kind in BROAD]
 
 
 def probabilities(scores: Mapping[TaskKind, float], broad: TaskKind) -> dict[TaskKind, float]:
     """Return the calibrated probability of every kind; together 1."""
-    seen = [(at, value) for at, value in enumerate(features(scores, broad)) if value]
-    logits = [
-        bias + sum(row[at] * value for at, value in seen)
-        for bias, row in zip(BIASES, WEIGHTS, strict=True)
-    ]
+    found = [0.0] * len(BIASES)
+    for column, value in zip(_COLUMNS, features(scores, broad), strict=True):
+        if value:
+            found = [sum_ + weight * value for sum_, weight in zip(found, column, strict=True)]
+    logits = [bias + sum_ for bias, sum_ in zip(BIASES, found, strict=True)]
     most = max(logits)
     shares = [math.exp(logit - most) for logit in logits]
     whole = sum(shares)

@@ -132,10 +132,15 @@ def test_the_overlay_changes_address_replicas_and_patience_and_nothing_else() ->
     expected["http_options"]["host"] = "127.0.0.1"
     expected["http_options"]["port"] = 8123
     application, local, console = expected["applications"]
-    expected["applications"] = [application, console]
     for deployment in application["deployments"]:
         deployment["graceful_shutdown_timeout_s"] = 10
         deployment["num_replicas"] = 1
+    with_local = application["deployments"]
+    without = [deployment for deployment in with_local if deployment["name"] != "Local"]
+    expected["applications"] = [
+        application | {"args": {"local": False}, "deployments": without},
+        console,
+    ]
     console["args"] = {"gateway": "http://127.0.0.1:8123", "dashboard": None}
     console["deployments"][0]["graceful_shutdown_timeout_s"] = 10
     assert overlay(file, 8123) == expected

@@ -73,7 +73,9 @@ class Site:
     def deploy(self, local: dict | None) -> None:
         """Do what `serve deploy` does, with or without the application of the local model."""
         port = int(self.system.url.rsplit(":", 1)[1])
-        config = loopback.overlay(PROJECT / "serve_config.yaml", port, 1, local)
+        config = loopback.overlay(PROJECT / "serve_config.yaml", port, 1, local or {})
+        if local is None:
+            del config["applications"][1]
         for application in config["applications"][1:]:
             application["deployments"][0]["graceful_shutdown_timeout_s"] = DRAIN_S
         self.serve("PUT", config)

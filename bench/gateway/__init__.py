@@ -1,0 +1,1 @@
+"""What Tercet adds to a request, beside a plain relay, bare Ray Serve and its peers."""
