@@ -53,13 +53,13 @@ class Load:
 
 
 LOADS: Mapping[str, Load] = {
-    "c1": Load(requests=200, at_once=1),
-    "c8": Load(requests=600, at_once=8),
-    "c32": Load(requests=800, at_once=32),
-    "stream1": Load(requests=200, at_once=1, stream=True),
-    "stream100": Load(requests=60, at_once=1, chunks=f"{CHUNKS} chunks", stream=True),
-    "paced1": Load(requests=200, at_once=8, stream=True),
-    "paced100": Load(requests=80, at_once=8, chunks=f"{CHUNKS} chunks 5 ms", stream=True),
+    "c1": Load(requests=100, at_once=1),
+    "c8": Load(requests=300, at_once=8),
+    "c32": Load(requests=400, at_once=32),
+    "stream1": Load(requests=100, at_once=1, stream=True),
+    "stream100": Load(requests=40, at_once=1, chunks=f"{CHUNKS} chunks", stream=True),
+    "paced1": Load(requests=100, at_once=8, stream=True),
+    "paced100": Load(requests=40, at_once=8, chunks=f"{CHUNKS} chunks 5 ms", stream=True),
 }
 
 

@@ -147,6 +147,7 @@ uninstall() {
 mail= name= do=install
 while [ $# -gt 0 ]; do
   case $1 in
+    -h | --help) sed -n '2,/^set/{s/^# \?//p}' "$0"; exit ;;
     --dry-run) dry=yes ;;
     --uninstall) do=uninstall ;;
     --acme) mail=${2:?--acme needs an address}; shift ;;

@@ -42,6 +42,7 @@ roll() {
 restart= rollback=
 while [ $# -gt 0 ]; do
   case $1 in
+    -h | --help) sed -n '2,/^set/{s/^# \?//p}' "$0"; exit ;;
     --dry-run) dry=yes ;;
     --restart) restart=yes ;;
     --rollback) rollback=yes ;;

@@ -73,7 +73,7 @@ class Console:
             is_simulated=chosen.simulated,
             playground_problem="" if chosen.api_key else NO_KEY,
         )
-        self._stopped = threading.Event()
+        self._reader, self._stopped = reader, threading.Event()
         self._thread = threading.Thread(target=reader.run, args=(self._stopped,), daemon=True)
         self._thread.start()
         self._job = asyncio.create_task(watch.run())
@@ -88,6 +88,7 @@ class Console:
     async def close(self) -> None:
         """Stop reading."""
         self._stopped.set()
+        self._reader.wake()
         self._job.cancel()
         await asyncio.wait({self._job})
         await asyncio.to_thread(self._thread.join, ENDS_WITHIN_S)

@@ -22,6 +22,11 @@ CHUNK = 10_000
 OVERLAP_NS = 60 * 10**9
 """How late a row may be written after the time it bears, and still be found at once."""
 EVERY_S = 2.0
+"""How old what a page shows may be."""
+UNWATCHED_EVERY_S = 30.0
+"""The same while nobody looks: reading is work on a machine that has other work."""
+WATCHED_FOR_S = 60.0
+"""How long after a page somebody is taken to look still."""
 BREATH_S = 0.005
 """Between two chunks, so that pages are answered meanwhile."""
 AGAIN_S = 5.0
@@ -113,12 +118,30 @@ class Reader:
         """A tally that is read anew beside the one that pages show."""
         self._read_at = 0.0
         self._slow_at = 0.0
+        self._looked_at = clock()
+        self._wanted = threading.Event()
         self.books = Books(tally=self._load.tally)
 
     def run(self, stopped: threading.Event) -> None:
-        """Read until that is set."""
-        while not stopped.wait(self.step()):
-            pass
+        """Read until that is set, and `wake` was called."""
+        while not stopped.is_set():
+            self._wanted.wait(self.step())
+            self._wanted.clear()
+
+    def wake(self) -> None:
+        """Read now."""
+        self._wanted.set()
+
+    def looked_at(self) -> Books:
+        """Return the books for a page; what they say may be old the first time after a while."""
+        now = self._clock()
+        if not self._is_watched(now):
+            self.wake()
+        self._looked_at = now
+        return self.books
+
+    def _is_watched(self, now: float) -> bool:
+        return now - self._looked_at < WATCHED_FOR_S
 
     def step(self) -> float:
         """Read one chunk, or what is new; return in how many seconds to do so again."""
@@ -159,7 +182,7 @@ class Reader:
             return BREATH_S if not load.is_done else 0.0
         _read_new(view, load, round(now * 1e9))
         self._say(view, spending, now)
-        return EVERY_S
+        return EVERY_S if self._is_watched(now) else UNWATCHED_EVERY_S
 
     def _say(self, view: View, spending: Spending, now: float) -> None:
         """Put the books where pages find them."""

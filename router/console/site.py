@@ -137,7 +137,7 @@ class Site:
         with self.viewer.look() as view:
             scene = Scene(
                 config=self.config,
-                books=self.reader.books,
+                books=self.reader.looked_at(),
                 view=view,
                 now=self.clock(),
                 local=self.local(),

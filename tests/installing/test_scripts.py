@@ -202,3 +202,12 @@ def test_a_release_runs_when_every_application_of_its_stamp_does(
     applications: Mapping[str, object], state: tuple[bool, str | None]
 ) -> None:
     assert deploy.state_of({"applications": applications}, "new") == state
+
+
+@pytest.mark.parametrize("name", ["install.sh", "upgrade.sh"])
+def test_the_scripts_say_what_they_take(name: str) -> None:
+    done = script(name, "--help")
+
+    assert done.returncode == 0, done.stderr
+    assert f"cluster/vps_2/{name} [--dry-run]" in done.stdout
+    assert "docs/operating.md" in done.stdout

@@ -248,3 +248,38 @@ def test_where_the_local_model_answered_is_one_stretch_while_it_is_asked_again_s
     assert tally.busy == [
         (0, 3 * minute), (50 * minute, 51 * minute), (98 * minute, 101 * minute)
     ]  # fmt: skip
+
+
+def test_while_nobody_looks_it_is_read_seldom_and_a_page_has_it_read_at_once(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "ledger.sqlite3"
+    fill(file)
+    now = [NOW]
+    reader = Reader(Viewer(str(file)), CONFIG.budget, lambda: now[0])
+    reader.catch_up()
+    assert reader.step() == 2.0
+    now[0] += 61
+    assert reader.step() == 30.0
+    read, stopped = threading.Event(), threading.Event()
+    step = reader.step
+
+    class Counted(Reader):
+        def step(self) -> float:
+            read.set()
+            return step()
+
+    reader.__class__ = Counted
+    thread = threading.Thread(target=reader.run, args=(stopped,))
+    thread.start()
+    try:
+        assert read.wait(10)
+        read.clear()
+        assert not read.wait(0.2)
+        assert reader.looked_at() is reader.books
+        assert read.wait(10)
+        assert reader.step() == 2.0
+    finally:
+        stopped.set()
+        reader.wake()
+        thread.join(10)
