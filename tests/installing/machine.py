@@ -133,7 +133,11 @@ def why_not() -> str | None:
         return "namespaces and systemd need root"
     if sys.version_info[:2] != (3, 11):
         return "the machine's Python is Debian's 3.11, and shares this one's packages"
-    hidden = [it for it in ("/tmp", "/run", "/dev") if PROJECT.is_relative_to(it)]  # noqa: S108
+    homes = (
+        "/root",
+        "/home",
+    )  # the units see none (`ProtectHome`), and the machine runs our packages
+    hidden = [it for it in ("/tmp", "/run", "/dev", *homes) if PROJECT.is_relative_to(it)]  # noqa: S108
     if hidden:
         return f"this checkout is in {hidden[0]}, which the machine has for itself"
     programs = ("ip", "unshare", "nsenter", "/lib/systemd/systemd", "/usr/bin/python3")
