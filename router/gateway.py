@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from starlette.applications import Starlette
@@ -25,7 +25,6 @@ from router.keyring import Keyring
 from router.local_feed import LocalFeed
 from router.local_page import local_document
 from router.openapi import document
-from router.pressure import Pressure, Relief
 from router.receipts import receipt
 from router.statement import budget_document, budget_header
 from router.surfaces import anthropic_messages, openai_chat, openai_responses
@@ -56,7 +55,6 @@ class Gateway:
     count: CountTokens
     started_at: int
     """Unix seconds."""
-    pressure: Pressure = field(default_factory=Pressure)
     local: LocalFeed | None = None
     """`None`: there is no local model."""
 
@@ -93,7 +91,6 @@ class Gateway:
                 Path("/v1/messages/count_tokens", counting.respond, methods=["POST"]),
             ],
             middleware=[
-                Middleware(Relief, pressure=self.pressure, error_body=envelope),
                 Middleware(KeyGuard, keyring=self.keyring, error_body=envelope),
                 Middleware(Stamp, headers=self._stamp),
             ],

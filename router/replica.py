@@ -23,7 +23,6 @@ from router.migrating import migrating
 from router.migration_feed import MigrationFeed
 from router.observing import Observing
 from router.policies import route_by_complexity
-from router.pressure import Pressure
 from router.shadowing.door import Door
 from router.shadowing.making import Behind, shadowing_of
 from router.turnstile import Turnstile
@@ -72,9 +71,8 @@ class Replica:
         watch = Watch(self.ledger, config.budget, reach.clock, keyring.replace)
         local, learning = self._local(), self._learning()
         migrations = MigrationFeed(self.ledger, config.migrations)
-        self._pressure = Pressure()
         stage = Stage(
-            call=self._pressure.through(reach.call),
+            call=reach.call,
             texts=prompts.load(),
             output=config.rules.output,
             now=reach.clock,
@@ -129,13 +127,11 @@ class Replica:
             count=reach.count,
             local=local,
             started_at=int(reach.clock()),
-            pressure=self._pressure,
         )
 
     def watch(self) -> None:
         """Begin to read again and again; needs an event loop."""
-        running = (*self._feeds, self._pressure)
-        self._watching = [asyncio.create_task(one.run()) for one in running]
+        self._watching = [asyncio.create_task(feed.run()) for feed in self._feeds]
 
     async def look(self) -> None:
         """Read everything once."""

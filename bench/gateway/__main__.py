@@ -26,7 +26,9 @@ from bench.gateway.peers import started
 from bench.gateway.processes import cpu_s, pids, pss_bytes
 from bench.gateway.systems import (
     CHAT,
+    FLASH,
     KEY,
+    SONNET,
     Target,
     deploy_bare,
     mark_of,
@@ -177,12 +179,13 @@ def main() -> None:
         fidelity = {
             target.name: str(faithful(f"http://127.0.0.1:{target.port}", KEY, target.model))
             for target in asked
-            if target.path == CHAT
+            if target.path == CHAT and target.model in {SONNET, FLASH}
         }
     print(table(lines), table([seen]), *map(": ".join, fidelity.items()), sep="\n")
     if given.save:
         at = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="minutes")
-        store("gateway", {"at": at, "seen": seen, "fidelity": fidelity, "lines": lines})
+        result = {"at": at, "rounds": given.rounds, "seen": seen, "fidelity": fidelity}
+        store("gateway", {**result, "lines": lines})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "gateway.svg"
 _BARE = "bare Serve"
 _HEIGHT, _LEFT, _WIDTH, _GAP = 22, 170, 300, 120
 _COLUMNS = (("cpu c8", "CPU ms a request, 8 at once"), ("p50 c8", "p50 ms, 8 at once"))
-_COLOURS = {"relay": "#8a8f98", _BARE: "#8a8f98", "LiteLLM": "#c2703d", "Switchyard": "#c2703d"}
+_COLOURS = {"relay": "#8a8f98", _BARE: "#8a8f98", "litellm": "#c2703d", "switchyard": "#c2703d"}
 _OURS = "#2f6f9f"
 
 Line = Mapping[str, Any]
