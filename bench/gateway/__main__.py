@@ -8,7 +8,6 @@ they use when they are asked nothing, which is told apart.
 """
 
 import argparse
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -34,6 +33,7 @@ from bench.gateway.systems import (
     mark_of,
     relay,
     scratch,
+    stop_on_term,
     targets,
     tercet,
     upstream,
@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="with the gateways in .peers")
     parser.add_argument("--save", action="store_true", help="store a dated result")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    stop_on_term()
     with ExitStack() as up:
         rows, seen = started_up(up, scratch(), peers=given.peers)
         asked = [t for t in rows if not given.only or any(part in t.name for part in given.only)]

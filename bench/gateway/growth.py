@@ -9,13 +9,11 @@ answered with 200 is counted as refused and is in no other figure but CPU.
 """
 
 import argparse
-import signal
 import sqlite3
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from multiprocessing import Process
@@ -34,11 +32,11 @@ from bench.gateway.systems import (
     SONNET,
     Running,
     Target,
+    alone,
     mark_of,
     scratch,
+    stop_on_term,
     targets,
-    tercet,
-    upstream,
 )
 from bench.report import Figure, store, table
 from deployments.ledger import Ledger
@@ -53,7 +51,6 @@ WARM_UP = 100
 SUMS = (
     "SELECT month, key_id, tier, provider, sum(settled_nano_usd) FROM attempts GROUP BY 1, 2, 3, 4"
 )
-CAP_USD = "1000000"
 
 Lines = list[dict[str, Figure]]
 
@@ -123,10 +120,7 @@ def site(rows: int = 0, replicas_each: int = 1) -> Generator[Site]:
         filling = Process(target=filled, args=(folder / "ledger.sqlite3", rows))
         filling.start()
         filling.join()
-    env = {"TERCET_REPLICAS": str(replicas_each), "TERCET_MONTH_CAP_USD": CAP_USD}
-    with ExitStack() as up:
-        behind = up.enter_context(upstream(folder / "upstream.log"))
-        running = up.enter_context(tercet(behind, folder, folder / "tercet.log", **env))
+    with alone(folder, replicas_each) as running:
         found = pids(mark_of("tercet"))
         serving = [*replicas(found), *(pid for pid in found if kind_of(pid) == "haproxy")]
         cold = Site(running=running, serving=serving, idle=0.0)
@@ -217,7 +211,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=300, help="of one caller")
     parser.add_argument("--save", action="store_true", help="store a dated result")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    stop_on_term()
     tables: dict[str, Lines] = {}
     for name in given.only or DIMENSIONS:
         tables[name] = DIMENSIONS[name](given)

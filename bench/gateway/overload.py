@@ -12,12 +12,9 @@ import argparse
 import asyncio
 import multiprocessing
 import resource
-import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import repeat
 from statistics import median, quantiles
@@ -27,7 +24,7 @@ import uvloop
 
 from bench.gateway.client import Ask, Timing
 from bench.gateway.offering import Callers, Open, closed, for_seconds
-from bench.gateway.systems import Target, scratch, targets, tercet, upstream
+from bench.gateway.systems import Target, alone, scratch, stop_on_term, targets
 from bench.report import Figure, store, table
 
 ROW = "chat, Claude"
@@ -37,7 +34,6 @@ START_S = 5.0
 PROBED_S = 10
 REFUSALS = (429, 503)
 MET = ("NOT MET", "met")
-CAP_USD = "1000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,12 +227,9 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--save", action="store_true", help="store a dated result")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    stop_on_term()
     folder = scratch()
-    env = {"TERCET_REPLICAS": str(given.replicas), "TERCET_MONTH_CAP_USD": CAP_USD}
-    with ExitStack() as up:
-        behind = up.enter_context(upstream(folder / "upstream.log"))
-        running = up.enter_context(tercet(behind, folder, folder / "tercet.log", **env))
+    with alone(folder, given.replicas) as running:
         (target,) = (one for one in targets(running.port) if one.name == ROW)
         figures = measured(target, given)
     judgement = bars(figures)

@@ -10,7 +10,6 @@ November 2026, and what does not install from PyPI, npm or Debian.
 """
 
 import argparse
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping
@@ -30,6 +29,7 @@ from bench.gateway.systems import (
     mark_of,
     process,
     scratch,
+    stop_on_term,
     upstream,
 )
 from cluster.loopback import free_ports
@@ -158,7 +158,7 @@ def main() -> None:
     if parser.parse_args().install:
         install()
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    stop_on_term()
     folder = scratch()
     with ExitStack() as up:
         behind = up.enter_context(upstream(folder / "upstream.log"))

@@ -12,14 +12,13 @@ kind of process; what is read while a replica is missing counts for no slope.
 import argparse
 import asyncio
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -30,7 +29,7 @@ import uvloop
 from bench.gateway.client import Ask, Timing
 from bench.gateway.offering import NOBODY, Callers, Open
 from bench.gateway.sampling import Sample, kill, sampled
-from bench.gateway.systems import PROJECT, Running, scratch, targets, tercet, upstream
+from bench.gateway.systems import PROJECT, Running, alone, scratch, stop_on_term, targets
 from bench.report import Figure, store, table
 
 EVERY_S = 10.0
@@ -40,7 +39,6 @@ SIZES = (1_000, 4_000, 10_000, 20_000)
 ENDS = (b"data: [DONE]", b"message_stop", b"response.completed")
 """One of these is in every stream that ended well."""
 MOST = 500
-CAP_USD = "1000000"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -217,12 +215,9 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=2)
     parser.add_argument("--save", action="store_true", help="store a dated result")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    stop_on_term()
     folder = scratch()
-    env = {"TERCET_REPLICAS": str(given.replicas), "TERCET_MONTH_CAP_USD": CAP_USD}
-    with ExitStack() as up:
-        behind = up.enter_context(upstream(folder / "upstream.log"))
-        running = up.enter_context(tercet(behind, folder, folder / "tercet.log", **env))
+    with alone(folder, given.replicas) as running:
         print(f"logs and ledger in {folder}", flush=True)
         soak = Soak(given=given)
         uvloop.run(soaked(running, soak))

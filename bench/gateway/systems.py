@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from tercet.environment import environment as parent
 PROJECT = Path(__file__).parents[2]
 RUN = secrets.token_hex(4)
 KEY = "tercet-bench"
+CAP_USD = "1000000"
 READY_WITHIN_S = 240
 SONNET, FLASH = "claude-sonnet-5-5", "gemini-3.8-flash"
 CODE = "Write a python function that merges two sorted lists and explain its complexity. "
@@ -165,6 +167,22 @@ def tercet(behind: int, folder: Path, log: Path, **more: str) -> Generator[Runni
         ready_s = await_url(f"http://127.0.0.1:{port}/readyz", running, KEY)
         _await_banner(log, running)
         yield Running(port=port, ledger=ledger, ready_s=ready_s)
+
+
+@contextmanager
+def alone(folder: Path, replicas: int) -> Generator[Running]:
+    """Run the upstream and a Tercet in front of it, with a cap that is not reached."""
+    env = {"TERCET_REPLICAS": str(replicas), "TERCET_MONTH_CAP_USD": CAP_USD}
+    with (
+        upstream(folder / "upstream.log") as behind,
+        tercet(behind, folder, folder / "tercet.log", **env) as running,
+    ):
+        yield running
+
+
+def stop_on_term() -> None:
+    """Have a SIGTERM end this process as an exception does, so that what it started is stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def _await_banner(log: Path, running: subprocess.Popen[bytes]) -> None:

@@ -49,13 +49,7 @@ def run_many(connection: Connection, statement: Executable, many: Sequence[Value
         return
     text, order = _compiled(statement, tuple(many[0]), ())
     rows = [[values[name] for name in order] for values in many]
-    cursor = cast("sqlite3.Cursor", connection.connection.cursor())
-    try:
-        cursor.executemany(text, rows)
-    except sqlite3.Error as error:
-        raise _told(text, error) from error
-    finally:
-        cursor.close()
+    _raw(connection, text, rows, many=True)
 
 
 def _elsewhere(
@@ -71,18 +65,15 @@ def _elsewhere(
     return result.fetchall() if result.returns_rows else ()
 
 
-def _raw(connection: Connection, text: str, values: Sequence[object]) -> Rows:
+def _raw(connection: Connection, text: str, values: Sequence[Any], *, many: bool = False) -> Rows:
     cursor = cast("sqlite3.Cursor", connection.connection.cursor())
     try:
-        return cursor.execute(text, values).fetchall()
+        found = cursor.executemany(text, values) if many else cursor.execute(text, values)
+        return found.fetchall()
     except sqlite3.Error as error:
-        raise _told(text, error) from error
+        raise DBAPIError.instance(text, None, error, sqlite3.Error) from error
     finally:
         cursor.close()
-
-
-def _told(text: str, error: sqlite3.Error) -> BaseException:
-    return DBAPIError.instance(text, None, error, sqlite3.Error)
 
 
 def _expands(value: object) -> TypeGuard[list[object]]:
