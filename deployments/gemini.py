@@ -1,32 +1,20 @@
 """Gemini through the official SDK, which only this file imports."""
 
-import json
-from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 import httpx2
 from google import genai
 from google.genai import errors, types
+from pydantic_core import from_json
 
+from deployments.gemini_reply import UnreadableError, read
 from deployments.gemini_wire import UnsendableError, request_of
-from deployments.provider import Alive, Counter, Ended, Failed, Metered, ProviderEvent
-from tercet.call import Delta, FailureKind, FinishReason, Piece, Prompt, ThoughtDelta, ToolDelta
-from tercet.content import JsonObject
+from deployments.provider import Failed, ProviderEvent
+from tercet.call import FailureKind, Prompt
+from tercet.content import JsonObject, JsonValue
 from tercet.rules import Limits
-from tercet.usage import Usage
-
-FINISH: Mapping[str, FinishReason] = {
-    "STOP": "stop",
-    "MAX_TOKENS": "length",
-    "SAFETY": "content_filter",
-    "RECITATION": "content_filter",
-    "BLOCKLIST": "content_filter",
-    "PROHIBITED_CONTENT": "content_filter",
-    "SPII": "content_filter",
-    "MODEL_ARMOR": "content_filter",
-}
 
 KINDS: Mapping[str, FailureKind] = {
     "RESOURCE_EXHAUSTED": "rate_limited",
@@ -40,15 +28,19 @@ KINDS: Mapping[str, FailureKind] = {
     "FAILED_PRECONDITION": "bad_request",
 }
 
-_STEERING = ("systemInstruction", "tools", "toolConfig")
+_PAGE = "models/{}:streamGenerateContent?alt=sse"
+
+
+class _Wire(Protocol):
+    """How the SDK itself makes requests: it has no public way to send and read JSON as it is."""
+
+    async def async_request_streamed(
+        self, http_method: str, path: str, request_dict: JsonObject, http_options: object
+    ) -> AsyncIterator[types.HttpResponse]: ...
 
 
 class _Models(Protocol):
     """The part of the SDK used here, typed: its own signature is partly unknown to checkers."""
-
-    async def generate_content_stream(
-        self, *, model: str, contents: list[types.Content], config: types.GenerateContentConfig
-    ) -> AsyncIterator[types.GenerateContentResponse]: ...
 
     async def count_tokens(
         self, *, model: str, contents: list[types.Content], config: types.CountTokensConfig
@@ -69,7 +61,7 @@ class Gemini:
             limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
             event_hooks={"request": [self._limit_connecting]},
         )
-        self._client = genai.Client(
+        client = genai.Client(
             api_key=key,
             http_options=types.HttpOptions(
                 base_url=base_url,
@@ -78,8 +70,9 @@ class Gemini:
                 retry_options=types.HttpRetryOptions(attempts=1),
                 httpx_async_client=self._http,
             ),
-        ).aio
-        self._models = cast("_Models", self._client.models)
+        )
+        self._wire = cast("_Wire", client._api_client)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self._models = cast("_Models", client.aio.models)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -96,11 +89,11 @@ class Gemini:
         begun = False
         try:
             request = request_of(prompt)
-            replies = await self._models.generate_content_stream(
-                model=model, contents=_contents(request), config=_config(request, attempt_id)
+            options = types.HttpOptions(headers={"x-client-request-id": attempt_id})
+            replies = await self._wire.async_request_streamed(
+                "post", _PAGE.format(model), request, options
             )
-            # Only now is the request sent: the SDK's stream is lazy.
-            async for event in _read(replies, attempt_id):
+            async for event in read(_objects(replies), attempt_id):
                 begun = True
                 yield event
         except Exception as error:  # noqa: BLE001  the SDK raises whatever an odd reply breaks in it
@@ -121,22 +114,12 @@ class Gemini:
         return counted.total_tokens
 
 
-def _contents(request: JsonObject) -> list[types.Content]:
-    contents = cast("list[JsonObject]", request["contents"])
-    return [types.Content.model_validate(content) for content in contents]
-
-
-def _config(request: JsonObject, attempt_id: str) -> types.GenerateContentConfig:
-    """Return all but the contents: the SDK has the generation's settings beside the rest."""
-    generation = cast("JsonObject", request["generationConfig"])
-    steering = {name: request[name] for name in _STEERING if name in request}
-    config = types.GenerateContentConfig.model_validate({**steering, **generation})
-    config.http_options = types.HttpOptions(headers={"x-client-request-id": attempt_id})
-    # Off: a continuation is a second POST that no row would stand for; so would be the SDK's own
-    # calling of tools, if it were ever given functions.
-    config.automatic_continuation = False
-    config.automatic_function_calling = types.AutomaticFunctionCallingConfig(disable=True)
-    return config
+async def _objects(replies: AsyncIterator[types.HttpResponse]) -> AsyncIterator[JsonObject]:
+    async for reply in replies:
+        told: JsonValue = from_json(reply.body or "{}")
+        if not isinstance(told, dict):
+            raise UnreadableError("a reply is no object")
+        yield told
 
 
 def _counting(model: str, request: JsonObject) -> types.CountTokensConfig:
@@ -150,102 +133,6 @@ def _counting(model: str, request: JsonObject) -> types.CountTokensConfig:
         "generateContentRequest": {"model": f"models/{model}", **request},
     }
     return types.CountTokensConfig(http_options=types.HttpOptions(extra_body=body))
-
-
-@dataclass(slots=True)
-class _Heard:
-    """What was heard of an answer so far."""
-
-    attempt_id: str
-    reason: str | None = None
-    said: bool = False
-    """Text or calls."""
-    calls: int = 0
-    has_nameless_call: bool = False
-
-    def pieces(self, candidate: types.Candidate, response_id: str | None) -> Iterator[Piece]:
-        """Read the next part of the answer."""
-        parts = (candidate.content.parts or []) if candidate.content is not None else []
-        for part in parts:
-            signature = b64encode(part.thought_signature or b"").decode() or None
-            if part.function_call is not None:
-                yield self._call(part.function_call, response_id, signature)
-            elif part.thought and (part.text or signature):
-                yield ThoughtDelta(text=part.text or "", signature=signature)
-            elif not part.thought:
-                yield from self._text(part.text, signature)
-
-    def _text(self, text: str | None, signature: str | None) -> Iterator[Piece]:
-        if text:
-            self.said = True
-            yield Delta(text)
-        if signature:
-            # An answer's last text, which may be empty, is signed; only thoughts can hold that.
-            yield ThoughtDelta(text="", signature=signature)
-
-    def _call(
-        self, call: types.FunctionCall, response_id: str | None, signature: str | None
-    ) -> ToolDelta:
-        index, self.calls, self.said = self.calls, self.calls + 1, True
-        self.has_nameless_call |= not call.name
-        return ToolDelta(
-            index=index,
-            id=call.id or f"call_{response_id or self.attempt_id}_{index}",
-            name=call.name or "",
-            arguments=json.dumps(call.args or {}, ensure_ascii=False, separators=(",", ":")),
-            signature=signature,
-        )
-
-    def end(self) -> Ended | Failed:
-        """Judge the answer, of which nothing more comes."""
-        if self.reason is None:
-            message = "the stream ended without a finish reason"
-            return Failed(kind="truncated", message=message, billed="maybe")
-        finish = FINISH.get(self.reason)
-        if finish is None or (finish == "stop" and not self.said):
-            message = f"finish reason {self.reason}"
-            return Failed(kind="empty", message=message, billed="as_metered")
-        if self.has_nameless_call:
-            return Failed(kind="empty", message="a call without a name", billed="as_metered")
-        return Ended(finish="tool_use" if finish == "stop" and self.calls else finish)
-
-
-async def _read(
-    replies: AsyncIterator[types.GenerateContentResponse], attempt_id: str
-) -> AsyncIterator[ProviderEvent]:
-    """Turn replies, whose counts are cumulative, into events."""
-    heard = _Heard(attempt_id)
-    async for reply in replies:
-        if reply.usage_metadata is not None:
-            counter = Counter()
-            usage = _usage(reply.usage_metadata, counter)
-            yield Metered(
-                usage=usage, upstream_id=reply.response_id, is_doubtful=counter.is_doubtful
-            )
-        if reply.prompt_feedback is not None and reply.prompt_feedback.block_reason is not None:
-            yield Ended(finish="content_filter")
-            return
-        for candidate in (reply.candidates or [])[:1]:
-            if candidate.finish_reason:
-                heard.reason = candidate.finish_reason.value
-            pieces = [*heard.pieces(candidate, reply.response_id)]
-            for piece in pieces or [Alive()]:
-                yield piece
-    yield heard.end()
-
-
-def _usage(counted: types.GenerateContentResponseUsageMetadata, counter: Counter) -> Usage:
-    """Make the buckets disjoint: the prompt count has the cached tokens and lacks tool-use ones."""
-    cached = counter.tokens(counted.cached_content_token_count)
-    prompt = counter.tokens(counted.prompt_token_count)
-    thinking = counter.tokens(counted.thoughts_token_count)
-    tool_use = counter.tokens(counted.tool_use_prompt_token_count)
-    return Usage(
-        fresh_input=max(prompt - cached, 0) + tool_use,
-        cache_read=cached,
-        output=counter.tokens(counted.candidates_token_count) + thinking,
-        thinking=thinking,
-    )
 
 
 def _failed(error: Exception, key: str, *, begun: bool) -> Failed:

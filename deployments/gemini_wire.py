@@ -34,8 +34,6 @@ MOST_STOPS = 5
 # Google's word for calls that its models did not make, without which a turn that has one ends in
 # MISSING_THOUGHT_SIGNATURE. Source: "FAQs" of ai.google.dev/gemini-api/docs/thought-signatures.
 # It is known by these letters and refused as their base64 (langchain-google, pull request 1972).
-# Read as base64 of the URL alphabet they are 24 bytes, so the SDK, whose signatures are bytes,
-# sends the letters.
 FOREIGN_SIGNATURE = "skip_thought_signature_validator"
 
 _MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", "one": "ANY"}

@@ -216,11 +216,11 @@ FULL_CONTENTS = [
         "role": "user",
         "parts": [
             {"text": "Look."},
-            {"inlineData": {"mime_type": "image/png", "data": "aGk_"}},
+            {"inlineData": {"mimeType": "image/png", "data": "aGk/"}},
             {
                 "fileData": {
-                    "mime_type": "application/pdf",
-                    "file_uri": "https://example.com/a.pdf",
+                    "mimeType": "application/pdf",
+                    "fileUri": "https://example.com/a.pdf",
                 }
             },
         ],
@@ -246,7 +246,7 @@ FULL_CONTENTS = [
                     "id": "toolu_1",
                     "name": "read",
                     "response": {"output": "Seen."},
-                    "parts": [{"inline_data": {"mime_type": "image/png", "data": "aGk_"}}],
+                    "parts": [{"inlineData": {"mimeType": "image/png", "data": "aGk/"}}],
                 }
             }
         ],
@@ -262,7 +262,7 @@ def test_the_sdk_sends_everything_as_it_was_meant(line: Line) -> None:
         "tools": [
             {
                 "functionDeclarations": [
-                    {"name": "read", "description": "Reads.", "parameters_json_schema": SCHEMA}
+                    {"name": "read", "description": "Reads.", "parametersJsonSchema": SCHEMA}
                 ]
             }
         ],
@@ -273,7 +273,7 @@ def test_the_sdk_sends_everything_as_it_was_meant(line: Line) -> None:
             "topK": 3,
             "responseMimeType": "application/json",
             "responseJsonSchema": SCHEMA,
-            "thinkingConfig": {"include_thoughts": True, "thinking_level": "XHIGH"},
+            "thinkingConfig": {"includeThoughts": True, "thinkingLevel": "XHIGH"},
         },
     }
 
@@ -426,7 +426,7 @@ def test_thoughts_alone_are_no_answer(line: Line) -> None:
 
 def test_what_was_said_is_sent_back_as_it_was_signed(line: Line) -> None:
     parts: tuple[JsonObject, ...] = (
-        {"text": "Hm.", "thought": True, "thoughtSignature": "aGk_aGk-"},
+        {"text": "Hm.", "thought": True, "thoughtSignature": "aGk/aGk+"},
         {"text": "Hi"},
         {"text": "", "thoughtSignature": "c2ln"},
         {
