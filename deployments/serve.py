@@ -17,6 +17,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import ray
@@ -24,10 +25,12 @@ from ray import serve
 from ray.exceptions import RayActorError, RayError
 from ray.serve import Application
 from ray.serve._private import replica as serve_replica
+from ray.serve._private.constants import RAY_SERVE_HAPROXY_SOCKET_PATH
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from cluster import tunnel
+from deployments.haproxy import told_at
 from tercet.call import Call, CallModel, Completion, Failure, Item, Retry
 from tercet.readiness import LocalReport
 
@@ -56,8 +59,13 @@ def deploy_http(hosted: type[_Closable], name: str, *arguments: object) -> Appli
     return cast("Application", deployment.bind(*arguments))
 
 
-def call_through(proxies: Mapping[str, DeploymentHandle[Any]]) -> CallModel:
-    """Make the one effect of compositions out of the handles of the tiers' proxies."""
+def call_through(
+    proxies: Mapping[str, DeploymentHandle[Any]], note_late: Callable[[float], None]
+) -> CallModel:
+    """Make the one effect of compositions out of the handles of the tiers' proxies.
+
+    Of an answer in one message `note_late` hears how many seconds it took beyond its model's.
+    """
     streams = {tier: handle.options(stream=True) for tier, handle in proxies.items()}
 
     def send(call: Call) -> _Replies:
@@ -66,8 +74,12 @@ def call_through(proxies: Mapping[str, DeploymentHandle[Any]]) -> CallModel:
         return cast("_Replies", streams[call.tier].call.remote(call))
 
     async def call(call: Call, /) -> AsyncGenerator[Item, None]:
+        began, is_first = time.monotonic(), True
         async with aclosing(_told(send, call, SENDS)) as items:
             async for item in items:
+                if is_first and isinstance(item, Completion):
+                    note_late(time.monotonic() - began - item.latency_s)
+                is_first = False
                 yield item
 
     return call
@@ -175,6 +187,14 @@ def count_through(
             return _lost(call, error)
 
     return count
+
+
+def tell_haproxy() -> Callable[[int], Awaitable[bool]]:
+    """Return what says to HAProxy how many requests at a time this replica takes."""
+    given = Path(RAY_SERVE_HAPROXY_SOCKET_PATH)
+    node = ray.get_runtime_context().get_node_id()
+    replica = serve.get_replica_context().replica_id.unique_id
+    return told_at(given.parent / node / given.name, replica)
 
 
 def replicas() -> int:

@@ -25,6 +25,7 @@ from router.keyring import Keyring
 from router.local_feed import LocalFeed
 from router.local_page import local_document
 from router.openapi import document
+from router.pressure import Counted, Pressure
 from router.receipts import receipt
 from router.statement import budget_document, budget_header
 from router.surfaces import anthropic_messages, openai_chat, openai_responses
@@ -55,6 +56,8 @@ class Gateway:
     count: CountTokens
     started_at: int
     """Unix seconds."""
+    pressure: Pressure | None = None
+    """`None`: requests are not counted."""
     local: LocalFeed | None = None
     """`None`: there is no local model."""
 
@@ -91,6 +94,7 @@ class Gateway:
                 Path("/v1/messages/count_tokens", counting.respond, methods=["POST"]),
             ],
             middleware=[
+                *([] if self.pressure is None else [Middleware(Counted, pressure=self.pressure)]),
                 Middleware(KeyGuard, keyring=self.keyring, error_body=envelope),
                 Middleware(Stamp, headers=self._stamp),
             ],

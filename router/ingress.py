@@ -13,8 +13,10 @@ from deployments.serve import (
     count_through,
     replicas,
     report_through,
+    tell_haproxy,
     wake_through,
 )
+from router.pressure import Pressure
 from router.replica import Reach, Replica
 from tercet.catalog import LOCAL
 from tercet.config import Config, settings
@@ -55,12 +57,14 @@ def _reach(proxies: Proxies) -> Reach:
     async def is_ready() -> bool:
         return await all_ready(proxies, READY_WITHIN_S)
 
+    pressure = Pressure(tell_haproxy())
     local = proxies.get(LOCAL)
     return Reach(
-        call=call_through(proxies),
+        call=call_through(proxies, pressure.note),
         count=count_through(proxies),
         is_ready=is_ready,
         replicas=replicas,
+        pressure=pressure,
         report=None if local is None else report_through(local),
         wake=None if local is None else wake_through(local),
     )

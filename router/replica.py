@@ -23,6 +23,7 @@ from router.migrating import migrating
 from router.migration_feed import MigrationFeed
 from router.observing import Observing
 from router.policies import route_by_complexity
+from router.pressure import Pressure
 from router.shadowing.door import Door
 from router.shadowing.making import Behind, shadowing_of
 from router.turnstile import Turnstile
@@ -45,6 +46,8 @@ class Reach:
     report: Ask | None
     """How ready the local model is; `None`: nothing is there that knows."""
     wake: Ask | None
+    pressure: Pressure | None = None
+    """Says how many requests this one takes; `None`: all that come."""
     clock: Callable[[], float] = time.time
     """Unix seconds."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -115,7 +118,8 @@ class Replica:
             onlooker=self.shadowing.answered,
             observing=observing,
         )
-        self._feeds = [feed for feed in (watch, migrations, local, learning) if feed is not None]
+        feeds = (watch, migrations, local, learning)
+        self._feeds = [feed for feed in feeds if feed is not None]
         self._watching: list[asyncio.Task[None]] = []
         self.gateway = Gateway(
             config=config,
@@ -127,11 +131,14 @@ class Replica:
             count=reach.count,
             local=local,
             started_at=int(reach.clock()),
+            pressure=reach.pressure,
         )
 
     def watch(self) -> None:
         """Begin to read again and again; needs an event loop."""
         self._watching = [asyncio.create_task(feed.run()) for feed in self._feeds]
+        if self._reach.pressure is not None:
+            self._watching.append(asyncio.create_task(self._reach.pressure.run()))
 
     async def look(self) -> None:
         """Read everything once."""
