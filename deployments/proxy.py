@@ -8,11 +8,13 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 
 from deployments import faults
 from deployments.attempt import Desk, Listening
 from deployments.gate import Gate, Purse
+from deployments.lazy_provider import LazyProvider
 from deployments.ledger import Ledger, LedgerError
 from deployments.meters import reported
 from deployments.outbox import Outbox
@@ -38,7 +40,7 @@ EXHAUSTED_EVERY_S = 10.0
 
 MakeProvider = Callable[[str, str | None, Limits], Provider]
 
-# Named, not imported: an SDK takes seconds and 80 MB, and a replica pays for its own tier's only.
+# Named, not imported: see `LazyProvider`.
 PROVIDERS: Mapping[ProviderName, str] = {
     "anthropic": "deployments.claude:Claude",
     "google": "deployments.gemini:Gemini",
@@ -55,7 +57,7 @@ class TierProxy:
         clock: Callable[[], float] = time.time,
         tracer: Tracing | None = None,
     ) -> None:
-        """Import the SDKs of this tier's providers and open the ledger.
+        """Open the ledger. The SDKs of this tier's providers are imported when they are asked.
 
         Args:
             tier: its name.
@@ -225,7 +227,7 @@ class TierProxy:
 def _providers(
     names: set[ProviderName], limits: Limits, chosen: Settings
 ) -> Mapping[ProviderName, Provider]:
-    """Make the clients whose keys are set; of the other providers not even a file is read."""
+    """Make what makes the clients whose keys are set; of others not even a file is read."""
     access: Mapping[ProviderName, tuple[GivenKey, str | None]] = {
         "anthropic": (chosen.anthropic_key, chosen.anthropic_url),
         "google": (chosen.gemini_key, chosen.gemini_url),
@@ -235,7 +237,11 @@ def _providers(
         given, url = access[name]
         key = read_key(given)
         if key is not None:
-            module, _, attribute = PROVIDERS[name].partition(":")
-            make: MakeProvider = getattr(import_module(module), attribute)
-            made[name] = make(key, url, limits)
+            made[name] = LazyProvider(partial(_made, name, key, url, limits))
     return made
+
+
+def _made(name: ProviderName, key: str, url: str | None, limits: Limits) -> Provider:
+    module, _, attribute = PROVIDERS[name].partition(":")
+    make: MakeProvider = getattr(import_module(module), attribute)
+    return make(key, url, limits)

@@ -60,7 +60,8 @@ def deploy_http(hosted: type[_Closable], name: str, *arguments: object) -> Appli
 
 
 def call_through(
-    proxies: Mapping[str, DeploymentHandle[Any]], note_late: Callable[[float], None]
+    proxies: Mapping[str, DeploymentHandle[Any]],
+    note_late: Callable[[float], None] | None = None,
 ) -> CallModel:
     """Make the one effect of compositions out of the handles of the tiers' proxies.
 
@@ -77,7 +78,7 @@ def call_through(
         began, is_first = time.monotonic(), True
         async with aclosing(_told(send, call, SENDS)) as items:
             async for item in items:
-                if is_first and isinstance(item, Completion):
+                if note_late is not None and is_first and isinstance(item, Completion):
                     note_late(time.monotonic() - began - item.latency_s)
                 is_first = False
                 yield item
@@ -189,11 +190,17 @@ def count_through(
     return count
 
 
-def tell_haproxy() -> Callable[[int], Awaitable[bool]]:
-    """Return what says to HAProxy how many requests at a time this replica takes."""
+def tell_haproxy() -> Callable[[int], Awaitable[bool]] | None:
+    """Return what tells HAProxy how many requests at a time this replica takes.
+
+    `None` outside Serve, where there is no HAProxy.
+    """
+    try:
+        replica = serve.get_replica_context().replica_id.unique_id
+    except RayServeException:
+        return None
     given = Path(RAY_SERVE_HAPROXY_SOCKET_PATH)
     node = ray.get_runtime_context().get_node_id()
-    replica = serve.get_replica_context().replica_id.unique_id
     return told_at(given.parent / node / given.name, replica)
 
 

@@ -57,10 +57,11 @@ def _reach(proxies: Proxies) -> Reach:
     async def is_ready() -> bool:
         return await all_ready(proxies, READY_WITHIN_S)
 
-    pressure = Pressure(tell_haproxy())
+    tell = tell_haproxy()
+    pressure = None if tell is None else Pressure(tell)
     local = proxies.get(LOCAL)
     return Reach(
-        call=call_through(proxies, pressure.note),
+        call=call_through(proxies, None if pressure is None else pressure.note),
         count=count_through(proxies),
         is_ready=is_ready,
         replicas=replicas,
