@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-BEGINNING = 4
+BEGINNING = 8
 """Requests of a replica that may be beginning at a time."""
 BEGINS_WITHIN_S = 0.05
 """After this long, a request is taken to wait for its model."""

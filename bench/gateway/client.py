@@ -25,6 +25,11 @@ class Timing:
     headers: bytes = b""
     body: bytes = b""
 
+    @property
+    def is_last(self) -> bool:
+        """Whether the server closes the connection: HAProxy does when its configuration changes."""
+        return b"\nconnection: close" in self.headers.lower()
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -126,6 +131,9 @@ async def hammer(port: int, asked: Ask, requests: int, concurrency: int) -> list
         connection = await connect(port)
         for _ in left:
             timing = await connection.post(asked)
+            if timing.is_last:
+                connection.transport.close()
+                connection = await connect(port)
             if timing.status != 200:
                 said = timing.body[:500].decode(errors="replace")
                 raise RuntimeError(f"status {timing.status}: {said}")

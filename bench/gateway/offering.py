@@ -31,7 +31,10 @@ class Callers:
                 connection.transport.abort()
             took = time.perf_counter() - began
             return Timing(NOBODY, took, took, body=type(error).__name__.encode())
-        self._idle.append(connection)
+        if timing.is_last:
+            connection.transport.close()
+        else:
+            self._idle.append(connection)
         return timing
 
     def close(self) -> None:
