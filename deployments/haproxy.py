@@ -6,8 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-ANSWERS_WITHIN_S = 1.0
-MOST_BYTES = 1_000_000
+ANSWERS_WITHIN_S = 0.2
 
 logger = logging.getLogger(__name__)
 
