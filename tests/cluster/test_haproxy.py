@@ -107,11 +107,9 @@ def test_of_a_flood_what_no_place_is_for_waits_and_the_rest_is_refused(front: Fr
             refused = await client.post("/v1/chat/completions")
             assert refused.status_code == 429
             assert refused.headers["retry-after"] == "2"
-            assert refused.json()["error"]["code"] == "overloaded"
-            refused = await client.post("/v1/messages")
-            assert refused.status_code == 429
             assert refused.json()["type"] == "error"
             assert refused.json()["error"]["type"] == "rate_limit_error"
+            assert refused.json()["error"]["code"] == "overloaded"
             ready = asyncio.create_task(client.get("/readyz"))
             await asyncio.sleep(0.1)
             assert not any(one.done() for one in (ready, *waiting))
@@ -160,6 +158,18 @@ async def _full(front: Front) -> None:
 
     while waiting() < WAITING:  # noqa: ASYNC110  HAProxy tells nobody
         await asyncio.sleep(0.02)
+
+
+def test_where_nobody_is_there_the_answer_says_so(front: Front) -> None:
+    async def main() -> None:
+        await told(front, 2)
+        async with caller(front) as client:
+            reply = await client.post("/v1/messages")
+            assert reply.status_code == 503
+            assert reply.headers["retry-after"] == "2"
+            assert reply.json()["error"]["type"] == "server_error"
+
+    asyncio.run(asyncio.wait_for(main(), 30))
 
 
 def test_it_is_told_of_a_replica_it_knows_alone(front: Front) -> None:
