@@ -5,6 +5,7 @@ does not wait for it, and a tier that is never asked never has it (docs/speed.md
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -50,10 +51,23 @@ class LazyProvider:
         async with self._making:
             if self._made is None:
                 try:
-                    self._made = await asyncio.to_thread(self._make)
+                    self._made = await asyncio.to_thread(_unwatched, self._make)
                 except Exception as error:  # noqa: BLE001  whatever an SDK raises
                     # By its name alone: its text could quote the key.
                     why = f"its client cannot be made: {type(error).__name__}"
                     logger.error("a provider is not asked: %s", why)  # noqa: TRY400  as above
                     return Failed(kind="unavailable", message=why, billed="no")
             return self._made
+
+
+def _unwatched(make: Callable[[], Provider]) -> Provider:
+    """Make it without the collector, which would look at an SDK's million objects again and again.
+
+    They stay for good, so it is not to look at them later either; Serve does the same at the start.
+    """
+    gc.disable()
+    try:
+        return make()
+    finally:
+        gc.freeze()
+        gc.enable()

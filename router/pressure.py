@@ -18,6 +18,8 @@ BEGINS_WITHIN_S = 0.05
 """After this long, a request is taken to wait for its model."""
 LATE_S = 0.1
 """Unloaded, a call takes 5 to 10 ms more than its model, and the event loop's turns are due."""
+MOST_S = 0.3
+"""What one lateness counts at most: a single call may have waited for its model's own limit."""
 TURN_S = 0.025
 AGAIN_S = 1.0
 """How often HAProxy is told the same: when Serve has it read its configuration, it forgets."""
@@ -77,7 +79,7 @@ class Pressure:
 
     def note(self, late_s: float) -> None:
         """Take by how much something was late."""
-        self._late_s += (late_s - self._late_s) * _WEIGHT
+        self._late_s += (min(late_s, MOST_S) - self._late_s) * _WEIGHT
 
     async def run(self) -> None:
         """Tell HAProxy again and again while there are requests, until cancelled."""

@@ -91,6 +91,15 @@ def test_while_things_are_late_nobody_is_taken_in_their_place() -> None:
     assert pressure.place == 100 - BEGINNING
 
 
+def test_one_that_was_very_late_is_not_enough() -> None:
+    clock = Clockwork()
+    pressure = Pressure(Front(), clock)
+    pressure.enter()
+    clock.now += 1
+    pressure.note(60.0)
+    assert pressure.place == 1 + BEGINNING
+
+
 def test_however_late_a_few_may_begin() -> None:
     pressure = Pressure(Front(), Clockwork())
     pressure.enter()
