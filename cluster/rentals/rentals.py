@@ -140,7 +140,12 @@ class Rentals:
                 await self._destroy(lease_id, instance.instance_id, why)
 
     async def look(self) -> Sequence[Duty]:
-        """Ask the provider what there is, write it down, and put right what is not as wanted."""
+        """Ask the provider what there is, write it down, and put right what is not as wanted.
+
+        A machine that came to be wanted meanwhile, or no longer is, waits for the next look: what
+        is known of it here is from before.
+        """
+        before = self._doorstep.wanted().keys()
         refused = await self._accrue()
         instances = await self._provider.instances(self._doorstep.site)
         if isinstance(instances, RentFailure):
@@ -159,7 +164,8 @@ class Rentals:
             refused=refused,
             now=self._clock(),
         )
-        found = duties(view, self._rules)
+        changed = before ^ wanted.keys()
+        found = [duty for duty in duties(view, self._rules) if duty.lease_id not in changed]
         for duty in found:
             await self._do(duty)
         return found

@@ -14,7 +14,7 @@ from fakes.rented_cloud import KEY
 from fakes.renting import Estate, as_node, estate
 
 from cluster.rentals.duties import Destroy, End
-from cluster.rentals.rentals import BOOT, Rented
+from cluster.rentals.rentals import BOOT, Rentals, Rented
 from tercet.leases import LeaseOpened
 from tercet.renting import MachineSpec, Offer, RentFailure
 
@@ -153,6 +153,26 @@ def test_an_offer_that_is_gone_costs_nothing_and_the_next_one_is_taken(there: Es
     there.cloud.control("next", create="refused")
     assert isinstance(there.rent(), Rented)
     assert [lease.end for lease in there.leases()] == [None, "never_created"]
+
+
+def test_one_that_is_started_again_during_a_look_is_left_to_the_next_look(there: Estate) -> None:
+    lease = there.running()
+    there.run(there.again().release(lease.lease_id))
+    there.look()
+    assert phases(there) == ["stopped"]
+    doorstep, provider = there.site.doorstep, there.site.provider
+
+    class Slow:
+        """Has the list of before, while somebody else begins to want the machine."""
+
+        async def instances(self, label: str) -> object:
+            found = await provider.instances(label)
+            doorstep.expect(lease.lease_id, as_node(lease.lease_id, f"{lease.lease_id}-2"))
+            return found
+
+    slow = Rentals(Slow(), there.site.ledger, doorstep, there.site.rules, there.clock)
+    assert there.run(slow.look()) == []
+    assert lease.lease_id in doorstep.wanted()
 
 
 def test_one_that_another_bids_more_for_is_stopped_and_not_left_to_come_back(
