@@ -39,10 +39,9 @@ async def read(replies: AsyncIterator[JsonObject], attempt_id: str) -> AsyncIter
     heard = _Heard(attempt_id)
     async for reply in replies:
         response_id = _text(reply, "responseId") or None
-        counted = _object(reply, "usageMetadata")
-        if counted:
+        if reply.get("usageMetadata") is not None:
             counter = Counter()
-            usage = _usage(counted, counter)
+            usage = _usage(_object(reply, "usageMetadata"), counter)
             yield Metered(usage=usage, upstream_id=response_id, is_doubtful=counter.is_doubtful)
         if _text(_object(reply, "promptFeedback"), "blockReason"):
             yield Ended(finish="content_filter")
@@ -70,9 +69,8 @@ class _Heard:
         """Read the next part of the answer."""
         for part in _objects(_object(candidate, "content"), "parts"):
             signature = _text(part, "thoughtSignature") or None
-            call = _object(part, "functionCall")
-            if call or "functionCall" in part:
-                yield self._call(call, response_id, signature)
+            if part.get("functionCall") is not None:
+                yield self._call(_object(part, "functionCall"), response_id, signature)
             elif not part.get("thought"):
                 yield from self._text(_text(part, "text"), signature)
             elif (text := _text(part, "text")) or signature:

@@ -28,7 +28,7 @@ def told_at(path: Path, replica: str) -> Callable[[int], Awaitable[bool]]:
             server = server or await asyncio.to_thread(_server, path, replica)
             if server is None:
                 return False
-            # A microsecond's work: a thread would cost more than it saves.
+            # A sixth of a millisecond: a thread would cost more than it saves.
             said = _said(path, f"set maxconn server {server} {most}")
         except OSError as error:
             logger.debug("HAProxy is not told: %s", error)
