@@ -5,10 +5,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pydantic_core import from_json
-
 from deployments.claude_usage import metered
 from deployments.provider import Alive, Counter, Ended, Failed, Metered, ProviderEvent
+from deployments.reply_json import UnreadableError, parsed, string
 from tercet.call import Delta, FailureKind, FinishReason, Raw, ThoughtDelta, ToolDelta
 from tercet.content import JsonObject, JsonValue
 
@@ -37,10 +36,6 @@ KINDS: Mapping[str, FailureKind] = {
     "api_error": "unavailable",
 }
 SPENDING_LIMITS = ("enforced_spend_limit_reached", "credit balance is too low")
-
-
-class UnreadableError(ValueError):
-    """An event has not the shape that the API documents."""
 
 
 def kind_of(error_type: object, status: int, told: str) -> FailureKind:
@@ -128,7 +123,7 @@ class Reading:
         """
         if event.name == b"error":
             return [self._broken(event.data)]
-        return self.read(_parsed(event.data)) if event.data else []
+        return self.read(parsed(event.data)) if event.data else []
 
     def read(self, fields: JsonObject) -> list[ProviderEvent]:
         """Read the fields of the next event; one of an unknown type says nothing."""
@@ -152,11 +147,11 @@ class Reading:
         self._is_thinking = block.get("type") == "thinking"
         match block.get("type"):
             case "text":
-                return self._say(_string(block, "text"))
+                return self._say(string(block, "text"))
             case "thinking":
-                return [*self._think(_string(block, "thinking")), *self._sign(block)]
+                return [*self._think(string(block, "thinking")), *self._sign(block)]
             case "redacted_thinking":
-                data = _string(block, "data")
+                data = string(block, "data")
                 return [ThoughtDelta(text="", signature=data, is_redacted=True)]
             case "tool_use":
                 return self._begin_use(block)
@@ -168,13 +163,13 @@ class Reading:
         delta = _object(fields, "delta")
         match delta.get("type"):
             case "text_delta":
-                return self._say(_string(delta, "text"))
+                return self._say(string(delta, "text"))
             case "thinking_delta":
-                return self._think(_string(delta, "thinking"))
+                return self._think(string(delta, "thinking"))
             case "signature_delta":
                 return self._sign(delta)
             case "input_json_delta" if self._use is not None:
-                return self._argue(self._use, _string(delta, "partial_json"))
+                return self._argue(self._use, string(delta, "partial_json"))
             case _:
                 return [Alive()]
 
@@ -193,8 +188,8 @@ class Reading:
     def stop(self, fields: JsonObject) -> list[ProviderEvent]:
         """Read `message_delta`."""
         delta = _object(fields, "delta")
-        self._reason = _string(delta, "stop_reason") or None
-        self._stop_sequence = _string(delta, "stop_sequence") or None
+        self._reason = string(delta, "stop_reason") or None
+        self._stop_sequence = string(delta, "stop_sequence") or None
         if self._opened is None:
             return []
         later = {} if fields.get("usage") is None else _object(fields, "usage")
@@ -225,7 +220,7 @@ class Reading:
 
     def _broken(self, data: bytes) -> ProviderEvent:
         try:
-            fields = _parsed(data)
+            fields = parsed(data)
         except UnreadableError:
             fields = {}
         return self.fail(fields)[0]
@@ -238,14 +233,14 @@ class Reading:
         return [ThoughtDelta(text=text)] if text else []
 
     def _sign(self, fields: JsonObject) -> list[ProviderEvent]:
-        signature = _string(fields, "signature")
+        signature = string(fields, "signature")
         if not signature:
             return []
         return [ThoughtDelta(text="", signature=signature)]
 
     def _begin_use(self, block: JsonObject) -> list[ProviderEvent]:
         use = ToolDelta(
-            index=self._uses, id=_string(block, "id"), name=_string(block, "name"), arguments=""
+            index=self._uses, id=string(block, "id"), name=string(block, "name"), arguments=""
         )
         given = block.get("input") or {}
         self._whole_input = given if isinstance(given, str) else json.dumps(given)
@@ -305,7 +300,7 @@ def whole_message(body: bytes) -> list[ProviderEvent]:
     Raises:
         UnreadableError: it is no message, or has no count of tokens.
     """
-    message = _parsed(body)
+    message = parsed(body)
     usage = _object(message, "usage")
     reading = Reading(is_verbatim=True)
     told = [event for fields in _as_events(message, usage) for event in reading.read(fields)]
@@ -335,21 +330,11 @@ def counted_tokens(body: bytes) -> int:
         UnreadableError: it has none.
     """
     counter = Counter()
-    tokens = _parsed(body).get("input_tokens")
+    tokens = parsed(body).get("input_tokens")
     count = counter.tokens(tokens)
     if tokens is None or counter.is_doubtful:
         raise UnreadableError("no count of tokens")
     return count
-
-
-def _parsed(data: bytes) -> JsonObject:
-    try:
-        fields: JsonValue = from_json(data)
-    except ValueError as error:
-        raise UnreadableError("no JSON") from error
-    if not isinstance(fields, dict):
-        raise UnreadableError("no JSON object")
-    return fields
 
 
 def _object(fields: JsonObject, name: str) -> JsonObject:
@@ -357,13 +342,3 @@ def _object(fields: JsonObject, name: str) -> JsonObject:
     if not isinstance(inner, dict):
         raise UnreadableError(f"{name} is no object")
     return inner
-
-
-def _string(fields: JsonObject, name: str) -> str:
-    """Return a text; an absent one is empty."""
-    text = fields.get(name)
-    if text is None:
-        return ""
-    if not isinstance(text, str):
-        raise UnreadableError(f"{name} is no text")
-    return text

@@ -7,13 +7,13 @@ from typing import Any, Protocol, cast
 import httpx2
 from google import genai
 from google.genai import errors, types
-from pydantic_core import from_json
 
-from deployments.gemini_reply import UnreadableError, read
+from deployments.gemini_reply import read
 from deployments.gemini_wire import UnsendableError, request_of
 from deployments.provider import Failed, ProviderEvent
+from deployments.reply_json import parsed
 from tercet.call import FailureKind, Prompt
-from tercet.content import JsonObject, JsonValue
+from tercet.content import JsonObject
 from tercet.rules import Limits
 
 KINDS: Mapping[str, FailureKind] = {
@@ -116,10 +116,7 @@ class Gemini:
 
 async def _objects(replies: AsyncIterator[types.HttpResponse]) -> AsyncIterator[JsonObject]:
     async for reply in replies:
-        told: JsonValue = from_json(reply.body or "{}")
-        if not isinstance(told, dict):
-            raise UnreadableError("a reply is no object")
-        yield told
+        yield parsed(reply.body or "{}")
 
 
 def _counting(model: str, request: JsonObject) -> types.CountTokensConfig:

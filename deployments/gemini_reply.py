@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from deployments.provider import Alive, Counter, Ended, Failed, Metered, ProviderEvent
+from deployments.reply_json import UnreadableError, string
 from tercet.call import Delta, FinishReason, Piece, ThoughtDelta, ToolDelta
 from tercet.content import JsonObject, JsonValue
 from tercet.usage import Usage
@@ -26,10 +27,6 @@ FINISH: Mapping[str, FinishReason] = {
 }
 
 
-class UnreadableError(Exception):
-    """A reply is not what the API's documentation says."""
-
-
 async def read(replies: AsyncIterator[JsonObject], attempt_id: str) -> AsyncIterator[ProviderEvent]:
     """Turn replies, whose counts are cumulative, into events.
 
@@ -38,16 +35,16 @@ async def read(replies: AsyncIterator[JsonObject], attempt_id: str) -> AsyncIter
     """
     heard = _Heard(attempt_id)
     async for reply in replies:
-        response_id = _text(reply, "responseId") or None
+        response_id = string(reply, "responseId") or None
         if reply.get("usageMetadata") is not None:
             counter = Counter()
             usage = _usage(_object(reply, "usageMetadata"), counter)
             yield Metered(usage=usage, upstream_id=response_id, is_doubtful=counter.is_doubtful)
-        if _text(_object(reply, "promptFeedback"), "blockReason"):
+        if string(_object(reply, "promptFeedback"), "blockReason"):
             yield Ended(finish="content_filter")
             return
         for candidate in _objects(reply, "candidates")[:1]:
-            heard.reason = _text(candidate, "finishReason") or heard.reason
+            heard.reason = string(candidate, "finishReason") or heard.reason
             pieces = [*heard.pieces(candidate, response_id)]
             for piece in pieces or [Alive()]:
                 yield piece
@@ -68,12 +65,12 @@ class _Heard:
     def pieces(self, candidate: JsonObject, response_id: str | None) -> Iterator[Piece]:
         """Read the next part of the answer."""
         for part in _objects(_object(candidate, "content"), "parts"):
-            signature = _text(part, "thoughtSignature") or None
+            signature = string(part, "thoughtSignature") or None
             if part.get("functionCall") is not None:
                 yield self._call(_object(part, "functionCall"), response_id, signature)
             elif not part.get("thought"):
-                yield from self._text(_text(part, "text"), signature)
-            elif (text := _text(part, "text")) or signature:
+                yield from self._text(string(part, "text"), signature)
+            elif (text := string(part, "text")) or signature:
                 yield ThoughtDelta(text=text, signature=signature)
 
     def _text(self, text: str, signature: str | None) -> Iterator[Piece]:
@@ -86,11 +83,11 @@ class _Heard:
 
     def _call(self, call: JsonObject, response_id: str | None, signature: str | None) -> ToolDelta:
         index, self.calls, self.said = self.calls, self.calls + 1, True
-        name, arguments = _text(call, "name"), _object(call, "args")
+        name, arguments = string(call, "name"), _object(call, "args")
         self.has_nameless_call |= not name
         return ToolDelta(
             index=index,
-            id=_text(call, "id") or f"call_{response_id or self.attempt_id}_{index}",
+            id=string(call, "id") or f"call_{response_id or self.attempt_id}_{index}",
             name=name,
             arguments=json.dumps(arguments, ensure_ascii=False, separators=(",", ":")),
             signature=signature,
@@ -122,15 +119,6 @@ def _usage(counted: JsonObject, counter: Counter) -> Usage:
         output=counter.tokens(counted.get("candidatesTokenCount")) + thinking,
         thinking=thinking,
     )
-
-
-def _text(holder: JsonObject, name: str) -> str:
-    value = holder.get(name)
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    raise UnreadableError(f"{name} is no text")
 
 
 def _object(holder: JsonObject, name: str) -> JsonObject:
