@@ -60,6 +60,7 @@ class Relay:
         self._is_closed = False
         self._why = "it was not asked for yet"
         self._open = AsyncExitStack()
+        self._closing = asyncio.Lock()
         folder = None if config is None else Path(config)
         give_up_s = definition["give_up_s"]
         try:
@@ -71,8 +72,11 @@ class Relay:
         except TimeoutError:
             await self.close()
             raise RuntimeError(f"no machine after {give_up_s:.0f} s: {self._why}") from None
-        except BaseException:
+        except BaseException as error:
+            is_stopped = self._is_closed and isinstance(error, Exception)
             await self.close()
+            if is_stopped:  # the error is then that of a client that was closed, or the like
+                raise RuntimeError("it was stopped while it started") from error
             raise
         self._state = {"name": definition["name"], "vllm": version, "phases": phases}
 
@@ -105,10 +109,12 @@ class Relay:
     async def close(self) -> None:
         """Let the machine go; Serve calls it when the streams under way have ended.
 
-        It may be called while the start is still under way, which then fails.
+        It may be called while the start is still under way, which then fails. Whoever calls it
+        second waits for the first: the process may end after it.
         """
         self._is_closed = True
-        await self._open.aclose()
+        async with self._closing:
+            await self._open.aclose()
 
     async def _begin(self) -> tuple[Remote, dict[str, float]]:
         """Rent until a machine answers; return it, and the seconds of the phases of its start."""
@@ -130,7 +136,7 @@ class Relay:
             logger.warning("%s", self._why)
             await remote.close()
             await self._hold.let_go()
-        raise RuntimeError("it was stopped while it started")
+        raise RuntimeError("nobody waits for a machine any more")
 
 
 async def _answering(remote: Remote, hold: Hold, terms: Terms) -> dict[str, float] | None:
