@@ -20,6 +20,7 @@ from statistics import median, quantiles
 import uvloop
 
 from bench.gateway.client import hammer
+from bench.gateway.dashboard import Dashboard, deploy_bare
 from bench.gateway.fidelity import faithful
 from bench.gateway.peers import started
 from bench.gateway.processes import cpu_s, pids, pss_bytes
@@ -29,7 +30,6 @@ from bench.gateway.systems import (
     KEY,
     SONNET,
     Target,
-    deploy_bare,
     mark_of,
     relay,
     scratch,
@@ -157,7 +157,7 @@ def started_up(
         "idle_pss_mb": pss_bytes(pids(mark_of("tercet"))) / 1e6,
         **{f"{one.name}_pss_mb": pss_bytes(pids(one.mark)) / 1e6 for one in others},
     }
-    deploy_bare(running, behind, folder / "tercet.log")
+    deploy_bare(Dashboard(running.log), behind)
     return rows + targets(running.port), seen
 
 

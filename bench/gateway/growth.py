@@ -1,4 +1,5 @@
-"""What a request and a chunk cost as things grow: streams at once, prompts, the ledger, replicas.
+"""What a request and a chunk cost as things grow: streams at once, prompts, the ledger, replicas,
+Ray's nodes.
 
     PYTHONPATH=tests .venv/bin/python -m bench.gateway.growth [--only streams] [--save]
 
@@ -25,6 +26,7 @@ import uvloop
 from bench.console import fill
 from bench.gateway.client import Ask, Timing
 from bench.gateway.offering import Callers, closed
+from bench.gateway.nodes import spread
 from bench.gateway.processes import cpu_s, pids, pss_bytes
 from bench.gateway.sampling import kind_of, replicas
 from bench.gateway.systems import (
@@ -112,15 +114,18 @@ def filled(file: Path, rows: int) -> None:
 
 
 @contextmanager
-def site(rows: int = 0, replicas_each: int = 1) -> Generator[Site]:
-    """Run a Tercet with a ledger of so many rows, and wait until it is warm."""
+def site(rows: int = 0, replicas_each: int = 1, nodes: int = 1) -> Generator[Site]:
+    """Run a Tercet with a ledger of so many rows, and wait until it is warm.
+
+    On more nodes each of them has one replica of every deployment.
+    """
     folder = scratch()
     if rows:
         # In a process of its own, whose memory and threads are none of this one's.
         filling = Process(target=filled, args=(folder / "ledger.sqlite3", rows))
         filling.start()
         filling.join()
-    with alone(folder, replicas_each) as running:
+    with alone(folder, replicas_each) as running, spread(running, folder, nodes):
         found = pids(mark_of("tercet"))
         serving = [*replicas(found), *(pid for pid in found if kind_of(pid) == "haproxy")]
         cold = Site(running=running, serving=serving, idle=0.0)
@@ -176,6 +181,12 @@ def more(given: argparse.Namespace) -> Lines:
     ]
 
 
+def nodes(given: argparse.Namespace) -> Lines:
+    """Return what requests cost, by how many nodes Ray has, with as many replicas in all."""
+    up = {1: site(replicas_each=2), 2: site(nodes=2)}
+    return [line for count in up for line in _sized(str(count), "nodes", given, up[count])]
+
+
 def _sized(
     name: str, what: str, given: argparse.Namespace, up: AbstractContextManager[Site]
 ) -> Iterator[dict[str, Figure]]:
@@ -197,6 +208,7 @@ DIMENSIONS: Mapping[str, Callable[[argparse.Namespace], Lines]] = {
     "prompts": prompts,
     "ledger": ledger,
     "replicas": more,
+    "nodes": nodes,
 }
 
 

@@ -1,7 +1,6 @@
 """What is measured: each as a process tree with a mark, a port, and the requests it is asked."""
 
 import json
-import re
 import secrets
 import signal
 import subprocess
@@ -140,6 +139,7 @@ class Running:
 
     port: int
     ledger: Path
+    log: Path
     ready_s: float
     """From the command to the first 200 of `/readyz`."""
 
@@ -166,7 +166,7 @@ def tercet(behind: int, folder: Path, log: Path, **more: str) -> Generator[Runni
     with process(command, env, log) as running:
         ready_s = await_url(f"http://127.0.0.1:{port}/readyz", running, KEY)
         _await_banner(log, running)
-        yield Running(port=port, ledger=ledger, ready_s=ready_s)
+        yield Running(port=port, ledger=ledger, log=log, ready_s=ready_s)
 
 
 @contextmanager
@@ -190,38 +190,6 @@ def _await_banner(log: Path, running: subprocess.Popen[bytes]) -> None:
         if running.poll() is not None:
             raise RuntimeError(log.read_text(errors="replace")[-2000:])
         time.sleep(0.1)
-
-
-def deploy_bare(running: Running, behind: int, log: Path) -> None:
-    """Deploy the bare ingress and child beside Tercet, in the Ray that `tercet run` started."""
-    told = re.search(r"dashboard +(\S+) \(token (\w+)\)", log.read_text(errors="replace"))
-    assert told is not None, log  # noqa: S101  the banner was waited for
-    url = f"{told[1]}/api/serve/applications/"
-    headers = {"authorization": f"Bearer {told[2]}"}
-    now = requests.get(url, headers=headers, timeout=30).json()
-    bare = {
-        "name": "bare",
-        "route_prefix": "/bare",
-        "import_path": "bench.gateway.bare:build",
-        "args": {"upstream": f"http://127.0.0.1:{behind}"},
-    }
-    kept = [one["deployed_app_config"] for one in now["applications"].values()]
-    # What is left out is stopped, so the others are said again.
-    config = {
-        "proxy_location": now["proxy_location"],
-        "http_options": {"host": "127.0.0.1", "port": running.port, "request_timeout_s": 610},
-        "logging_config": {"encoding": "JSON", "enable_access_log": False},
-        "applications": [*kept, bare],
-    }
-    reply = requests.put(url, json=config, headers=headers, timeout=30)
-    reply.raise_for_status()
-    give_up_at = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < give_up_at:
-        found = requests.get(url, headers=headers, timeout=30).json()["applications"]
-        if found["bare"]["status"] == "RUNNING":
-            return
-        time.sleep(0.2)
-    raise RuntimeError(f"the bare application does not run: {found['bare']}")
 
 
 def targets(port: int) -> list[Target]:

@@ -23,6 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address", help="of the head, such as 127.0.0.1:6379")
     parser.add_argument("--resources", type=json.loads, default={"VPS_1": 1}, help="as JSON")
+    parser.add_argument("--labels", type=json.loads, default={}, help="as JSON")
     parser.add_argument("--cpus", type=float, default=2)
     parser.add_argument("--gpus", type=float, default=0)
     node = _node(parser.parse_args())
@@ -40,6 +41,7 @@ def _node(args: argparse.Namespace) -> Any:  # noqa: ANN401  Ray's, untyped
         num_cpus=args.cpus,
         num_gpus=args.gpus,
         resources=args.resources,
+        labels=args.labels,
         object_store_memory=100_000_000,
         # The head has the usual ports.
         node_manager_port=0,
