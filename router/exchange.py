@@ -32,7 +32,7 @@ class Records(Protocol):
         """Record a task and its route, before `close_request` does its end."""
         ...
 
-    async def close_request(self, row: RequestClosed) -> None:
+    def close_request(self, row: RequestClosed) -> None:
         """Record how it ended."""
         ...
 
@@ -127,20 +127,26 @@ class Exchange:
             outcome = "failed"
             raise
         finally:
-            # A job of its own: all of it is done also when the caller goes meanwhile.
-            closing = asyncio.create_task(self._end(outcome, answer, last))
-            office.keep(closing)
+            self._close(outcome, answer)
             try:
-                await asyncio.shield(closing)
+                await self._end(last)
             finally:
                 self._events.put_nowait(last)
                 if isinstance(last, Answer):
                     self._tell(last)
 
-    async def _end(self, outcome: str, answer: str, last: Answer | NoAnswer | None) -> None:
-        await self._close(outcome, answer)
-        for ending in self._endings:
-            await ending(last)
+    async def _end(self, last: Answer | NoAnswer | None) -> None:
+        """Tell the endings: in a job of its own, all of which is done if the caller goes too."""
+        if not self._endings:
+            return
+
+        async def told() -> None:
+            for ending in self._endings:
+                await ending(last)
+
+        ending = asyncio.create_task(told())
+        self._office.keep(ending)
+        await asyncio.shield(ending)
 
     def _tell(self, answer: Answer) -> None:
         office = self._office
@@ -151,15 +157,10 @@ class Exchange:
         except Exception:
             logger.exception("the onlooker failed", extra={"task": self.task.id})
 
-    async def _close(self, outcome: str, answer: str) -> None:
-        row = RequestClosed(
-            task_id=self.task.id, outcome=outcome, answer=answer, at=self._office.clock()
-        )
-        try:
-            await self._office.records.close_request(row)
-        except Exception:
-            # The attempts are what money is counted from; they have rows of their own.
-            logger.exception("task not recorded", extra={"task": self.task.id})
+    def _close(self, outcome: str, answer: str) -> None:
+        office = self._office
+        row = RequestClosed(task_id=self.task.id, outcome=outcome, answer=answer, at=office.clock())
+        office.records.close_request(row)
 
     def _opening_row(self) -> RequestOpened:
         conversation = {"conversation": conversation_of(self.task)}

@@ -1,5 +1,4 @@
-"""What a request and a chunk cost as things grow: streams at once, prompts, the ledger, replicas,
-Ray's nodes.
+"""What a request costs as things grow: streams at once, prompts, the ledger, replicas, nodes.
 
     PYTHONPATH=tests .venv/bin/python -m bench.gateway.growth [--only streams] [--save]
 
@@ -25,8 +24,8 @@ import uvloop
 
 from bench.console import fill
 from bench.gateway.client import Ask, Timing
-from bench.gateway.offering import Callers, closed
 from bench.gateway.nodes import spread
+from bench.gateway.offering import Callers, closed
 from bench.gateway.processes import cpu_s, pids, pss_bytes
 from bench.gateway.sampling import kind_of, replicas
 from bench.gateway.systems import (

@@ -6,12 +6,13 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from sqlalchemy import bindparam, insert, text, update
+from sqlalchemy import text
 
 from deployments.ledger import (
     claiming,
@@ -23,6 +24,7 @@ from deployments.ledger import (
     operations,
     policies,
     remembering,
+    requests,
     samples,
     starts,
     sweeping,
@@ -33,13 +35,15 @@ from deployments.ledger.keeping import FileKeeper, Keeper, PlainKeeper
 from deployments.ledger.operations import execute, ns
 from deployments.ledger.page import Row
 from deployments.ledger.reading import (
+    LOOK_AGAIN_S,
+    LOOKS,
     Hours,
+    is_settling,
     read_exhausted,
     read_spending,
     read_task,
     simulated_totals,
 )
-from deployments.ledger.schema import tasks
 from deployments.ledger.writer import Terms, Writer
 from tercet.budget import Caps, Denied, Granted
 from tercet.keys import Key
@@ -77,12 +81,6 @@ Found = TypeVar("Found")
 
 UNCAPPED: Caps = MappingProxyType({})
 
-_OPEN = insert(tasks)
-_CLOSE = (
-    update(tasks)
-    .where(tasks.c.task_id == bindparam("task"), tasks.c.outcome.is_(None))
-    .values(outcome=bindparam("how"), answer=bindparam("what"), closed_at_ns=bindparam("when"))
-)
 _EXHAUST = text("""
 INSERT INTO exhausted (provider, until_ns, why, at_ns)
 VALUES (:provider, :until_ns, :why, :at_ns)
@@ -145,24 +143,26 @@ class Ledger:
 
     def open_request(self, row: RequestOpened) -> None:
         """Record a task and its route, before long; lost if the process dies at once."""
-        values = {
-            "task_id": row.task_id,
-            "key_id": row.key_id,
-            "asked_model": row.asked_model,
-            "profile": row.profile,
-            "route": row.route,
-            "opened_at_ns": ns(row.at),
-        }
-        self._writer.note(execute(_OPEN, values))
+        self._writer.note(requests.opening(row))
 
-    async def close_request(self, row: RequestClosed) -> None:
-        """Record how a task ended; only its first end counts."""
-        values = {"task": row.task_id, "how": row.outcome, "what": row.answer, "when": ns(row.at)}
-        await self._writer.write(execute(_CLOSE, values))
+    def close_request(self, row: RequestClosed) -> None:
+        """Record how a task ended, before long; only its first end counts. Lost as its opening."""
+        self._writer.note(requests.closing(row))
 
     async def task(self, task_id: str) -> tuple[Row, Sequence[Row]] | None:
-        """Return a task's row and its attempts in the order they were made, or `None`."""
-        return await self._read(read_task, task_id)
+        """Return a task's row and its attempts in the order they were made, or `None`.
+
+        One that may have ended is waited for as long as it takes to be written, by any process.
+        """
+        with suppress(LedgerError):  # what can be read may be, though nothing can be written
+            await self._writer.flush()
+        found = await self._read(read_task, task_id)
+        for _ in range(LOOKS):
+            if not is_settling(found):
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
+            found = await self._read(read_task, task_id)
+        return found
 
     async def claim(self, row: Claim) -> Claimed | InProgress | Mismatch | Kept:
         """Take a request that must not be done twice, or learn what became of it."""

@@ -60,6 +60,10 @@ def execute(statement: Executable, values: Mapping[str, object]) -> Operation[No
     return Operation(apply=partial(_execute, statement, values))
 
 
+NOTHING: Operation[None] = Operation(apply=lambda _: None)
+"""Waits for what was written before it."""
+
+
 def _reserve(row: Reservation, charged: tuple[str, ...], page: Page) -> Granted | Denied:
     month = page.month_at(row.at)
     admission = admit(row.ask, charged, page.balances(month), page.caps)

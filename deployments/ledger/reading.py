@@ -10,12 +10,15 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from deployments.ledger.database import Database
 from deployments.ledger.operations import ns
-from deployments.ledger.page import Row
+from deployments.ledger.page import OPEN_STATES, Row
 from deployments.ledger.schema import attempts, balances, exhausted, spans, tasks
 from tercet.accrual import by_hour
 from tercet.budget import Balance
 from tercet.leases import Span
 from tercet.ledger import Spending, month_of
+
+LOOKS, LOOK_AGAIN_S = 10, 0.05
+"""Twice the time that a note may take to be written, by any process."""
 
 HOUR_NS = 3600 * 10**9
 HOURS_OF_S = 35 * 24 * 3600.0
@@ -60,6 +63,14 @@ def read_task(database: Database, task_id: str) -> tuple[Row, Sequence[Row]] | N
             return None
         made = connection.execute(_ATTEMPTS, {"task_id": task_id}).mappings()
         return dict(task), [dict(row) for row in made]
+
+
+def is_settling(found: tuple[Row, Sequence[Row]] | None) -> bool:
+    """Say whether a task may have more of a row than was read: no call of it is under way."""
+    if found is None:
+        return True
+    task, made = found
+    return task["outcome"] is None and all(row["state"] not in OPEN_STATES for row in made)
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from deployments.ledger.database import Database, LedgerAwayError, LedgerError, 
 from deployments.ledger.health import trouble_of
 from deployments.ledger.keeping import Keeper
 from deployments.ledger.opening import prepare
-from deployments.ledger.operations import Operation, settle
+from deployments.ledger.operations import NOTHING, Operation, settle
 from deployments.ledger.page import Page, Row
 from deployments.ledger.sweeping import BEAT_EVERY_S, beat, sweep
 from tercet.budget import Caps
@@ -118,6 +118,15 @@ class Writer:
         It does not wake the writer: a transaction costs more than its rows.
         """
         self._notes.append(operation)
+
+    async def flush(self) -> None:
+        """Return once what was noted is durable.
+
+        Raises:
+            LedgerError: it is not, or nobody knows.
+        """
+        if self._notes:
+            await self.write(NOTHING)
 
     def close(self) -> None:
         """Commit what is waiting and stop."""

@@ -279,7 +279,7 @@ def test_where_the_local_model_came_to_nothing_the_label_is_of_who_answered(
         )  # fmt: skip
         ledger.open_request(opened)
         answer = json.dumps({"model": model})
-        await ledger.close_request(
+        ledger.close_request(
             RequestClosed(task_id=task_id, outcome="answered", answer=answer, at=NOW + 1.5)
         )
 

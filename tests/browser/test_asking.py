@@ -97,7 +97,7 @@ def test_the_ledgers_rows_are_told_when_they_change_and_until_they_are_whole(tmp
             nonlocal looks
             looks += 1
             if looks == 3:
-                await ledger.close_request(closed("answered"))
+                ledger.close_request(closed("answered"))
             return await ledger.task(task_id)
 
         try:

@@ -218,7 +218,7 @@ async def _answered(ledger: Ledger, asked: Asked, limit: asyncio.Semaphore) -> N
             "agreed_in_round": asked.rounds if asked.tier == "tier3" else None,
             "escalated": False,
         }
-        await ledger.close_request(
+        ledger.close_request(
             RequestClosed(
                 task_id=asked.id,
                 outcome="abandoned" if is_abandoned else "answered",

@@ -146,7 +146,7 @@ async def task(ledger: Ledger, task_id: str, kind: str, tier: str, **changes: An
         await ledger.settle(settlement(attempt_id, at=at + 1 + number))
     answer = {"model": HAIKU, "settled_by": "agreement", "changed_outcome": False, "finish": "stop"}
     closed = RequestClosed(task_id=task_id, outcome=outcome, answer=json.dumps(answer), at=at + 4)
-    await ledger.close_request(closed)
+    ledger.close_request(closed)
 
 
 HAIKU = "claude-haiku-5-5"

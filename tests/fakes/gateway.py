@@ -66,7 +66,7 @@ class Books:
     def open_request(self, row) -> None:
         self.opened.append(row)
 
-    async def close_request(self, row) -> None:
+    def close_request(self, row) -> None:
         self.closed.append(row)
 
     async def task(self, task_id):

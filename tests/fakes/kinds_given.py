@@ -54,7 +54,7 @@ async def answered(
         reservation(f"att-{task_id}", task_id=task_id, model=model, ask=ask(cost), at=at)
     )
     await ledger.settle(settlement(f"att-{task_id}", settled_nano_usd=cost, at=at + seconds))
-    await ledger.close_request(
+    ledger.close_request(
         RequestClosed(task_id=task_id, outcome="answered", answer="{}", at=at + seconds)
     )
 

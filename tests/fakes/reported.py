@@ -183,7 +183,7 @@ class _Task:
                 latency_s=1.0, at=self.at + 1,
             )
         )  # fmt: skip
-        await ledger.close_request(
+        ledger.close_request(
             RequestClosed(
                 task_id=self.id,
                 outcome=given["outcome"],

@@ -30,13 +30,8 @@ class Rows:
     def open_request(self, row) -> None:
         self.opened.append(row)
 
-    async def close_request(self, row) -> None:
+    def close_request(self, row) -> None:
         self.closed.append(row)
-
-
-class Refusing(Rows):
-    async def close_request(self, row) -> None:
-        raise OSError("disk full")
 
 
 class Told:
@@ -181,26 +176,26 @@ def test_a_promise_is_settled_before_the_answer_is_handed_over() -> None:
     asyncio.run(scenario())
 
 
-def test_who_leaves_while_it_is_closed_cuts_nothing_of_that_short() -> None:
-    class Slow(Rows):
+def test_who_leaves_while_it_ends_cuts_nothing_of_that_short() -> None:
+    class Slow(Told):
         def __init__(self) -> None:
             super().__init__()
-            self.closing, self.go_on = asyncio.Event(), asyncio.Event()
+            self.is_ending, self.go_on = asyncio.Event(), asyncio.Event()
 
-        async def close_request(self, row) -> None:
-            self.closing.set()
+        async def settle(self, ending) -> None:
+            self.is_ending.set()
             await self.go_on.wait()
-            await super().close_request(row)
+            await super().settle(ending)
 
-    async def scenario() -> tuple[Slow, Told]:
-        rows, told = Slow(), Told()
+    async def scenario() -> tuple[Rows, Told]:
+        rows, slow, told = Rows(), Slow(), Told()
         desk = office(Script({OPUS: ["It is 391."]}), rows)
         decision: Decision = desk.answering.decide(task())
-        exchange = Exchange(task(), decision, desk, (told.settle,))
-        await rows.closing.wait()
+        exchange = Exchange(task(), decision, desk, (slow.settle, told.settle))
+        await slow.is_ending.wait()
         exchange.abandon()
         await asyncio.sleep(0)
-        rows.go_on.set()
+        slow.go_on.set()
         while desk.jobs:
             await asyncio.wait(desk.jobs)
         return rows, told
@@ -239,13 +234,6 @@ def test_a_bug_in_a_composition_reaches_whoever_waits() -> None:
     with pytest.raises(LookupError, match="a bug"):
         asyncio.run(scenario())
     assert rows.closed[0].outcome == "failed"
-
-
-def test_an_answer_is_not_lost_when_its_task_cannot_be_recorded() -> None:
-    async def scenario() -> Answer | NoAnswer:
-        return (await started(Script({OPUS: ["391"]}), Refusing()).ending())[0]
-
-    assert asyncio.run(scenario()).text == "391"
 
 
 def looked_at(call, onlooker) -> Exchange:

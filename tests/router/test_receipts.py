@@ -97,7 +97,7 @@ async def write(ledger: Ledger) -> None:
             at=AT + 2,
         )
     )
-    await ledger.close_request(
+    ledger.close_request(
         RequestClosed(task_id="req_1", outcome="answered", answer='{"finish": "stop"}', at=AT + 3)
     )
 

@@ -27,6 +27,7 @@ from fakes.rows import (
 
 from deployments.ledger import Ledger, LedgerError, simulated_totals
 from deployments.ledger.journal import entries, folder_of
+from deployments.ledger.reading import is_settling
 from tercet.budget import Granted
 from tercet.ledger import month_of
 
@@ -339,8 +340,8 @@ def test_a_task_comes_with_its_attempts_in_the_order_they_were_made(ledger: Ledg
 def test_a_task_is_closed_once(ledger: Ledger) -> None:
     async def main() -> dict[str, object]:
         ledger.open_request(opened())
-        await ledger.close_request(closed("abandoned"))
-        await ledger.close_request(closed("answered"))
+        ledger.close_request(closed("abandoned"))
+        ledger.close_request(closed("answered"))
         found = await ledger.task("req_1")
         assert found is not None
         return found[0]
@@ -464,3 +465,41 @@ def locked(url: str) -> Generator[None]:
     with psycopg.connect(url) as connection:
         connection.execute("SELECT * FROM balances FOR UPDATE")
         yield
+
+
+def test_the_end_that_another_process_has_noted_is_waited_for(ledger: Ledger, url: str) -> None:
+    async def main() -> dict[str, object]:
+        with closing(Ledger(url)) as other:
+            other.open_request(opened())
+            other.close_request(closed("answered"))
+            found = await ledger.task("req_1")
+        assert found is not None
+        return found[0]
+
+    assert asyncio.run(main())["outcome"] == "answered"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "states", "settling"),
+    [
+        (None, ["settled"], True),
+        (None, [], True),
+        (None, ["settled", "sent"], False),
+        ("answered", ["settled"], False),
+    ],
+)
+def test_the_end_of_a_task_is_waited_for_where_no_call_is_under_way(
+    outcome: str | None, states: list[str], settling: bool
+) -> None:
+    found = {"outcome": outcome}, [{"state": state} for state in states]
+    assert is_settling(found) is settling
+
+
+def test_what_was_noted_is_written_when_the_ledger_is_closed(url: str) -> None:
+    with closing(Ledger(url)) as ledger:
+        ledger.open_request(opened())
+        ledger.close_request(closed("answered"))
+    with closing(Ledger(url)) as ledger:
+        found = asyncio.run(ledger.task("req_1"))
+    assert found is not None
+    assert found[0]["outcome"] == "answered"

@@ -68,7 +68,7 @@ def ledger(tmp_path: Path) -> Path:
         books.open_request(opened())
         await books.reserve(reservation("att_1"))
         await books.settle(settlement("att_1"))
-        await books.close_request(closed("answered"))
+        books.close_request(closed("answered"))
 
     with closing(Ledger(path, clock=lambda: AT)) as books:
         asyncio.run(write(books))

@@ -92,10 +92,8 @@ def test_labels_of_tasks_in_the_ledger_take_kind_cost_and_propensity_from_there(
                 route=json.dumps(route), at=AT,
             )
         )  # fmt: skip
-        asyncio.run(
-            ledger.close_request(
-                RequestClosed(task_id="t1", outcome="answered", answer="{}", at=AT + 2.5)
-            )
+        ledger.close_request(
+            RequestClosed(task_id="t1", outcome="answered", answer="{}", at=AT + 2.5)
         )
     tercet(
         "labels", "import", lines(tmp_path / "l", line(source="judge"), line(arm=HAIKU, seconds=4))

@@ -65,9 +65,9 @@ async def _fill(ledger: Ledger) -> None:
         ledger.open_request(opened(task, at, pair))
         await ledger.reserve(reservation(f"att_{number}", task_id=task, at=at, tier="tier3"))
         await ledger.settle(settlement(f"att_{number}", settled_nano_usd=cost, at=at + 2))
-        await ledger.close_request(closed(task, at + 2.5, answered, "answered"))
+        ledger.close_request(closed(task, at + 2.5, answered, "answered"))
     ledger.open_request(opened("req_failed", AT - 20, {"brain": OPUS}, "tier1"))
-    await ledger.close_request(closed("req_failed", AT - 10, failures, "failed"))
+    ledger.close_request(closed("req_failed", AT - 10, failures, "failed"))
     ledger.open_request(opened("req_open", AT - 1, {"brain": OPUS}, "tier1"))
     await ledger.open_lease(opened_lease("lease-1", at=AT - 600))
     await ledger.see_lease(lease_seen("running", AT - 300, "lease-1"))
@@ -150,8 +150,7 @@ def test_a_later_frame_has_what_came_since_and_drops_yesterday(ledger: Path) -> 
     eyes.look(AT)
     with closing(Ledger(ledger, clock=lambda: AT)) as books:
         books.open_request(opened("req_new", AT + 5, {"single": HAIKU}))
-        late = closed("req_open", AT + 6, {"model": OPUS}, "answered")
-        asyncio.run(books.close_request(late))
+        books.close_request(closed("req_open", AT + 6, {"model": OPUS}, "answered"))
     found = eyes.look(AT + 10)
     assert isinstance(found, Frame)
     assert [one.task_id for one in found.newest][:2] == ["req_new", "req_open"]
