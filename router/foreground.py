@@ -8,6 +8,7 @@ standard input; it also ends when we are killed.
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 
@@ -35,3 +36,7 @@ def in_foreground(command: Sequence[str]) -> int:
     for number in STOP_SIGNALS:
         signal.signal(number, stop)
     return process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(in_foreground(sys.argv[1:]))

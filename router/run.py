@@ -36,7 +36,6 @@ CONSOLE_WITHIN_S = 30.0
 """How much longer than the gateway the console may take before the banner goes without it."""
 DASHBOARD_WITHIN_S = 30.0
 SESSION_ENDS_WITHIN_S = 3.0
-OBJECT_STORE_BYTES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,25 +244,12 @@ def _ray(site: Site, state: Path) -> Generator[str]:
     if not isinstance(settings().callers_key, Path):
         export({"TERCET_API_KEY": site.key})
     # Ray reads its settings from the environment when it is imported.
-    import ray
+    from cluster.ray_node import head
 
-    init = cast("Callable[..., object]", ray.init)
-    init(
-        address="local",
-        dashboard_host=loopback.HOST,
-        dashboard_port=site.dashboard_port,
-        include_dashboard=True,
-        labels={"node": "vps_2"},
-        object_store_memory=OBJECT_STORE_BYTES,
-        log_to_driver=False,
-        logging_level="warning",
-        _node_ip_address=loopback.HOST,
-        _temp_dir=str(state / "ray"),
-    )
     try:
-        yield cast("str", ray.get_runtime_context().gcs_address)
+        with head(state / "ray", site.dashboard_port, {"node": "vps_2"}) as node:
+            yield node.gcs_address
     finally:
-        cast("Callable[[], None]", ray.shutdown)()
         _end_session()
 
 
