@@ -151,7 +151,8 @@ class Spending:
 
 def month_of(at: float) -> str:
     """Return the UTC month of a Unix time, as `2026-11`: the month an attempt is charged to."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m")
+    day = datetime.fromtimestamp(at, UTC)
+    return f"{day.year:04}-{day.month:02}"
 
 
 def month_begin(month: str) -> float:

@@ -21,6 +21,7 @@ Sizes = Mapping[str, int]
 """Bytes by part; a part is a month, as `2026-11`."""
 
 _SUFFIX = ".jsonl"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -41,13 +42,19 @@ class Journal:
     @contextmanager
     def locked(self) -> Generator[None]:
         """Keep every other process from appending."""
-        self.folder.mkdir(0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = self._opened()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
+
+    def _opened(self) -> int:
+        try:
+            return os.open(self.folder, _FOLDER)
+        except FileNotFoundError:
+            self.folder.mkdir(0o700, parents=True, exist_ok=True)
+            return os.open(self.folder, _FOLDER)
 
     def append(self, entries: Sequence[Entry]) -> tuple[str, int]:
         """Write the entries at once, or none; return the part they went to and its new size.

@@ -214,10 +214,10 @@ class Fitness:
 
     def why_unfit(self) -> str | None:
         """Return why the ledger may not be used now, or `None`; for asking before each group."""
-        if self._why is None and self._mark.exists():
+        if self._why is None and os.access(self._mark, os.F_OK):
             self._why = self._mark.read_text("utf-8") or f"the ledger {self._path} is being mended"
         if self._why is None:
-            inode = self._path.stat().st_ino if self._path.exists() else 0
+            inode = _inode_of(self._path)
             self._inode = self._inode or inode
             if inode != self._inode:
                 self.declare_unfit(f"the ledger {self._path} was deleted or replaced while in use")
@@ -297,6 +297,13 @@ class Fitness:
                 raise  # there is nothing to repair it from: it may not even be a ledger
         finally:
             database.close()
+
+
+def _inode_of(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def _aside(path: Path, at: float, suffix: str = "") -> Path:
