@@ -42,8 +42,6 @@ from bench.report import Figure, store, table
 
 CHUNKS = 100
 IDLE_S = 10.0
-SETTLED_S = 30.0
-"""Ray ends what it has started too much of after so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +151,7 @@ def started_up(
     others = started(behind, folder, up) if peers else []
     rows = [*up.enter_context(relay(behind, folder / "relay.log")), *others]
     running = up.enter_context(tercet(behind, folder, folder / "tercet.log"))
-    time.sleep(SETTLED_S)
+    time.sleep(IDLE_S)
     seen: dict[str, Figure] = {
         "ready_s": running.ready_s,
         "idle_pss_mb": pss_bytes(pids(mark_of("tercet"))) / 1e6,
