@@ -16,7 +16,8 @@ from typing import Any, Protocol, cast
 from ray._private.node import Node
 from ray._private.parameter import RayParams
 
-HOST = "127.0.0.1"
+from cluster.loopback import HOST
+
 OBJECT_STORE_BYTES = 100_000_000
 
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 
 from bench.gateway.dashboard import Dashboard, Details
 from bench.gateway.processes import environment_of, name_of, pids
-from bench.gateway.systems import PROJECT, READY_WITHIN_S, Running, mark_of, process
+from bench.gateway.systems import PROJECT, Running, await_word, mark_of, process
 
 JOIN = PROJECT / "cluster" / "vps_1" / "join.py"
 ALONE = ("Auditor",)
@@ -40,11 +39,7 @@ def _joined(address: str, log: Path) -> Generator[None]:
     # Ray's token and all that replicas are told is in the head's environment.
     head = next(pid for pid in pids(mark_of("tercet")) if "raylet" in name_of(pid))
     with process(command, environment_of(head), log) as running:
-        give_up_at = time.monotonic() + READY_WITHIN_S
-        while "joined" not in log.read_text(errors="replace"):
-            if running.poll() is not None or time.monotonic() > give_up_at:
-                raise RuntimeError(log.read_text(errors="replace")[-2000:])
-            time.sleep(0.1)
+        await_word("joined", log, running)
         yield
 
 

@@ -13,8 +13,8 @@ from bench.gateway.systems import mark_of
 
 REPLICA = "ray::ServeReplica:"
 KINDS = (
-    "gcs_server", "raylet", "haproxy", "forkserver", "resource_tracker", "log_monitor",
-    "monitor.py", "dashboard", "router.foreground", "router.cli",
+    "gcs_server", "raylet", "haproxy", "forkserver", "resource_tracker", "monitor.py",
+    "dashboard", "router.foreground", "router.cli",
 )  # fmt: skip
 """Words of a command line, by which a process that has no title is told from others."""
 

@@ -165,7 +165,7 @@ def tercet(behind: int, folder: Path, log: Path, **more: str) -> Generator[Runni
     command = [str(Path(sys.executable).parent / "tercet"), "run"]
     with process(command, env, log) as running:
         ready_s = await_url(f"http://127.0.0.1:{port}/readyz", running, KEY)
-        _await_banner(log, running)
+        await_word("Ctrl-C stops it", log, running)
         yield Running(port=port, ledger=ledger, log=log, ready_s=ready_s)
 
 
@@ -185,9 +185,11 @@ def stop_on_term() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
-def _await_banner(log: Path, running: subprocess.Popen[bytes]) -> None:
-    while "Ctrl-C stops it" not in log.read_text(errors="replace"):
-        if running.poll() is not None:
+def await_word(word: str, log: Path, running: subprocess.Popen[bytes]) -> None:
+    """Wait until a process has said something."""
+    give_up_at = time.monotonic() + READY_WITHIN_S
+    while word not in log.read_text(errors="replace"):
+        if running.poll() is not None or time.monotonic() > give_up_at:
             raise RuntimeError(log.read_text(errors="replace")[-2000:])
         time.sleep(0.1)
 
